@@ -1,0 +1,110 @@
+"""Making a successful adversarial recording cheaper, by asking the model.
+
+:func:`prune` takes edits back: the contribution of each edit is estimated by the gradient at the
+adversarial recording, and the largest set of weak edits that can be taken back while the goal
+stays reached is found by bisection, all samples at once. :func:`exhaust_small` finishes cheap
+results exactly: every promising single edit, then every promising pair, is tried.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spikeproof.attacks.victim import Victim
+from spikeproof.goals import Goal
+from spikeproof.threats import Threat
+from spikeproof.threats.base import flipped
+from spikeproof.types import Cells, Gain
+
+SMALL = 6  # results of at most so many edits are worth an exhaustive second look
+SINGLES = 256  # cells tried alone
+PAIRED = 24  # cells tried in pairs
+_AT_ONCE = 256  # tries held in memory together
+
+
+def prune(
+    victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat, rounds: int = 2
+) -> Cells:
+    """``adv`` with as many edits taken back as bisection finds, the goal still reached.
+
+    Under threats whose edits hang together (moves in time) a result that the threat's check
+    refuses is dropped, so ``adv`` never gets worse.
+    """
+    for _ in range(rounds):
+        _, gradient = victim.gradient(adv, goal)
+        changed = adv != clean
+        keeps = torch.where(changed, gradient * (adv - clean), torch.inf).flatten(1)
+        edits = changed.flatten(1).sum(1)
+        weakest = keeps.argsort(1)[:, : int(edits.max())]
+        low, high = torch.zeros_like(edits), edits  # low can be taken back, high cannot
+        best = adv
+        while bool((high - low > 1).any()):
+            middle = (low + high) // 2
+            trial = _take_back(clean, adv, weakest, middle)
+            works = victim.reached(trial, goal) & threat.check(clean, trial).ok
+            works &= middle > low
+            best = torch.where(works.view(-1, 1, 1, 1, 1), trial, best)
+            low = torch.where(works, middle, low)
+            high = torch.where(works, high, torch.maximum(middle, low + 1))
+        if not bool((low > 0).any()):
+            break
+        adv = best
+    return adv
+
+
+def _take_back(clean: Cells, adv: Cells, weakest: Tensor, count: Tensor) -> Cells:
+    undone = torch.arange(weakest.shape[1]) < count.unsqueeze(1)
+    where = torch.zeros(adv.shape, dtype=torch.bool).flatten(1).scatter_(1, weakest, undone)
+    return torch.where(where.view_as(adv), clean, adv)
+
+
+def exhaust_small(
+    victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat, wish: Gain
+) -> Cells:
+    """Try all single edits and pairs of edits among the most wanted, where ``adv`` is small.
+
+    Edits that the threat's check refuses (a lone cell under a moves-only threat) count as misses.
+    """
+    adv = adv.clone()
+    cost = threat.cost(clean, adv)
+    small = ((cost > 1) & (cost <= SMALL)).nonzero().squeeze(1)
+    if not len(small):
+        return adv
+    order = wish[small].flatten(1).argsort(dim=1, descending=True)[:, :SINGLES]  # [S, M]
+    margins = _margins(victim, clean[small], goal[small], order.unsqueeze(2), threat)
+    _keep_best(adv, clean, small, order.unsqueeze(2), margins)
+    rest = (margins.amax(1) <= 0) & (cost[small] > 2)
+    if bool(rest.any()):
+        strong = order.gather(1, margins.argsort(dim=1, descending=True)[:, :PAIRED])[rest]
+        pairs = torch.combinations(torch.arange(strong.shape[1]), 2)  # [Q, 2]
+        edits = strong[:, pairs]  # [R, Q, 2]
+        margins = _margins(victim, clean[small[rest]], goal[small[rest]], edits, threat)
+        _keep_best(adv, clean, small[rest], edits, margins)
+    return adv
+
+
+def _margins(victim: Victim, clean: Cells, goal: Goal, edits: Tensor, threat: Threat) -> Tensor:
+    """Margin ``[S, M]`` of each sample after each set of ``edits`` ``[S, M, E]`` (flat cells)."""
+    samples, tries = edits.shape[:2]
+    who = torch.arange(samples).repeat_interleave(tries)
+    margins = []
+    for part in torch.arange(len(who)).split(_AT_ONCE):
+        before = clean[who[part]]
+        trial = _edit(before, edits.flatten(0, 1)[part])
+        margin = goal[who[part]].margin(victim.logits(trial))
+        margins.append(margin.masked_fill(~threat.check(before, trial).ok, -torch.inf))
+    return torch.cat(margins).view(samples, tries)
+
+
+def _keep_best(adv: Cells, clean: Cells, who: Tensor, edits: Tensor, margins: Tensor) -> None:
+    value, place = margins.max(1)
+    hit = value > 0
+    chosen = edits[torch.arange(len(edits)), place]
+    adv[who[hit]] = _edit(clean[who[hit]], chosen[hit])
+
+
+def _edit(clean: Cells, cells: Tensor) -> Cells:
+    """Each sample with its ``cells`` ``[N, E]`` edited."""
+    flat = clean.flatten(1)
+    return flat.scatter(1, cells, flipped(flat.gather(1, cells))).view_as(clean)

@@ -1,0 +1,134 @@
+"""Sparse flip: the white-box attack that edits cells directly and counts every edit.
+
+Per step, the gradient of the margin at the current adversarial recording says how much each cell
+wants to differ from the clean one (gradient times the direction of its only possible edit). These
+wishes are summed over the steps and the k most wanted edits are made, always starting again from
+the clean recording, so that an early mistake can be taken back. A sample that is fooled tries
+again with smaller k, one that is not with larger k. Two modes:
+
+* *minimum*: the fewest edits that reach the goal; the best result is then refined
+  (:mod:`spikeproof.attacks.refine`).
+* *budget*: k stays at the threat's limit; a sample leaves as soon as it is fooled.
+
+Edits are never rounded: what the model sees is what is reported. The attack works under any
+threat that selects by gain (flips, moves in time, a patch at a given place).
+
+The idea of flipping the top cells of a gradient on binary events is that of the sparse dynamic
+attack (Lun et al., CVPR 2025); accumulating the wishes and re-selecting from the clean recording
+is ours, and takes the place of its greedy growth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+from spikeproof.attacks.refine import exhaust_small, prune
+from spikeproof.attacks.victim import Victim
+from spikeproof.goals import Goal
+from spikeproof.threats import Threat
+from spikeproof.types import Cells, Gain
+
+
+@dataclass(frozen=True)
+class SparseFlip:
+    """``steps`` gradient steps at most; ``first`` edits are tried first (minimum mode).
+
+    ``grow`` and ``shrink`` are the factors on k after a miss and a hit. A sample leaves the
+    batch after ``patience`` steps without a smaller result, or when a single edit is enough.
+    """
+
+    mode: Literal["minimum", "budget"] = "minimum"
+    steps: int = 40
+    first: int = 64
+    grow: float = 1.15
+    shrink: float = 0.85
+    patience: int = 15
+
+    def __call__(
+        self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
+    ) -> Cells:
+        """Adversarial recordings for ``x``; deterministic, ``rng`` is not used."""
+        search = self._minimum if self.mode == "minimum" else self._budget
+        return search(victim, x, goal, threat)
+
+    def _minimum(self, victim: Victim, x: Cells, goal: Goal, threat: Threat) -> Cells:
+        limit = threat.limit(x)
+        found, cost, wish = x.clone(), torch.full((len(x),), torch.inf), torch.zeros_like(x)
+        k = torch.minimum(torch.full_like(limit, self.first), limit)
+        stale = torch.zeros_like(limit)
+        live = torch.arange(len(x))
+        cost[victim.reached(x, goal)] = 0
+        live = live[cost > 0]
+        adv = x[live]
+        for _ in range(self.steps):
+            if not len(live):
+                break
+            clean = x[live]
+            margin, gradient = victim.gradient(adv, goal[live])
+            self._record(live, clean, adv, margin, threat, found, cost, k, stale)
+            hit = margin > 0
+            down = (torch.minimum(k[live], cost[live].clamp(max=1e9).long()) * self.shrink).long()
+            up = torch.minimum((k[live] * self.grow).ceil().long(), limit[live])
+            up = torch.minimum(up, (cost[live] - 1).clamp(max=1e9).long())
+            k[live] = torch.where(hit, down, up).clamp(min=1)
+            wish[live] += normalised(gradient * direction(clean))
+            live = live[(cost[live] > 1) & (stale[live] < self.patience)]
+            adv = threat.select(x[live], wish[live], k[live])
+        if len(live):
+            margin = goal[live].margin(victim.logits(adv))
+            self._record(live, x[live], adv, margin, threat, found, cost, k, stale)
+        done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
+        if len(done):
+            found[done] = prune(victim, x[done], found[done], goal[done], threat)
+            found[done] = exhaust_small(victim, x[done], found[done], goal[done], threat, wish[done])
+        return found
+
+    @staticmethod
+    def _record(
+        live: Tensor,
+        clean: Cells,
+        adv: Cells,
+        margin: Tensor,
+        threat: Threat,
+        found: Cells,
+        cost: Tensor,
+        k: Tensor,
+        stale: Tensor,
+    ) -> None:
+        """Keep what is fooled with fewer edits than before; count steps without improvement."""
+        spent = threat.cost(clean, adv)
+        better = (margin > 0) & (spent < cost[live])
+        found[live[better]] = adv[better]
+        cost[live[better]] = spent[better]
+        stale[live] = torch.where(better | ~torch.isfinite(cost[live]), 0, stale[live] + 1)
+
+    def _budget(self, victim: Victim, x: Cells, goal: Goal, threat: Threat) -> Cells:
+        found, wish = x.clone(), torch.zeros_like(x)
+        live = (~victim.reached(x, goal)).nonzero().squeeze(1)
+        adv = x[live]
+        for _ in range(self.steps):
+            if not len(live):
+                break
+            margin, gradient = victim.gradient(adv, goal[live])
+            found[live] = adv
+            wish[live] += normalised(gradient * direction(x[live]))
+            live = live[margin <= 0]
+            adv = threat.select(x[live], wish[live])
+        if len(live):
+            found[live] = adv
+        return found
+
+
+def direction(clean: Cells) -> Cells:
+    """The only possible edit of each cell: +1 for an empty one, minus its content otherwise."""
+    return torch.where(clean == 0, torch.ones_like(clean), -clean)
+
+
+def normalised(gain: Gain) -> Gain:
+    """Scaled so that each sample's absolute gains sum to 1 (steps count alike in a sum)."""
+    size = gain.flatten(1).abs().sum(1).clamp(min=1e-30)
+    return gain / size.view(-1, 1, 1, 1, 1)

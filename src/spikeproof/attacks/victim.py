@@ -1,0 +1,98 @@
+"""How attacks talk to a model: logits and input gradients, in chunks, counted.
+
+Everything an attack learns about a model goes through a :class:`Victim`. It keeps memory flat
+(``chunk`` recordings at a time), switches off weight gradients, brings the attack's own surrogate
+and counts what was asked. Whether an attack succeeded is not decided here but by the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikeproof.errors import InvalidModel
+from spikeproof.goals import Goal
+from spikeproof.models.surrogate import ArcTan, Surrogate
+from spikeproof.models.swap import using_surrogate
+from spikeproof.types import Cells, Gain, Logits, Model, PerSample
+
+SHARP = ArcTan(slope=4.0)
+"""The attacks' default surrogate: narrower than is good for training, it follows real spikes
+closer and finds smaller perturbations (docs/results.md, 'surrogate of the attack')."""
+
+
+@dataclass
+class Queries:
+    """Recordings passed forward only, and recordings whose gradient was taken."""
+
+    forwards: int = 0
+    gradients: int = 0
+
+
+@dataclass
+class Victim:
+    """``model`` as attacks see it. ``surrogate`` None keeps the model's own."""
+
+    model: Model
+    surrogate: Surrogate | None = SHARP
+    chunk: int = 16
+    queries: Queries = field(default_factory=Queries)
+
+    def logits(self, x: Cells) -> Logits:
+        """Logits ``[N, K]``, without gradients."""
+        with torch.no_grad():
+            out = torch.cat([self.model(part) for part in x.split(self.chunk)])
+        self.queries.forwards += len(x)
+        return _finite(out)
+
+    def reached(self, x: Cells, goal: Goal) -> Tensor:
+        """Whether the goal is reached at ``x``, flags ``[N]``."""
+        return goal.reached(self.logits(x))
+
+    def gradient(self, x: Cells, goal: Goal, shape: Any = None) -> tuple[PerSample, Gain]:
+        """Margin ``[N]`` of the goal at ``x`` and the gradient of its sum, ``[N, T, P, H, W]``.
+
+        ``shape`` is an elementwise function of the margin whose gradient is taken instead.
+        """
+        margins, gradients = [], []
+        with self._attacking():
+            for start in range(0, len(x), self.chunk):
+                part = torch.arange(start, min(start + self.chunk, len(x)), device=x.device)
+                leaf = x[part].detach().requires_grad_()
+                margin = goal[part].margin(_finite(self.model(leaf)))
+                loss = margin if shape is None else shape(margin)
+                if not loss.requires_grad:
+                    raise InvalidModel(
+                        "the model gives no gradient with respect to its input; it must be built"
+                        " of differentiable operations and not run under torch.no_grad"
+                    )
+                gradients.append(torch.autograd.grad(loss.sum(), leaf)[0])
+                margins.append(margin.detach())
+        self.queries.gradients += len(x)
+        return torch.cat(margins), torch.cat(gradients)
+
+    @contextmanager
+    def _attacking(self) -> Iterator[None]:
+        """The attack's surrogate in place, weight gradients off; both undone at the end."""
+        weights = [
+            p
+            for p in (self.model.parameters() if isinstance(self.model, nn.Module) else ())
+            if p.requires_grad
+        ]
+        with ExitStack() as stack:
+            stack.enter_context(using_surrogate(self.model, self.surrogate))
+            stack.callback(lambda: [p.requires_grad_(True) for p in weights])
+            for p in weights:
+                p.requires_grad_(False)
+            yield
+
+
+def _finite(logits: Tensor) -> Tensor:
+    if not torch.isfinite(logits.detach()).all():
+        raise InvalidModel("the model answers with NaN or infinite logits; check its weights")
+    return logits

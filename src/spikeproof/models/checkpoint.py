@@ -1,0 +1,126 @@
+"""Networks on disk: weights in safetensors, their description in its metadata.
+
+The file holds no code and loading it runs none. Its metadata says how to build the network
+(architecture line, neuron, sensor size) and what it was made for (grid, classes, data, accuracy).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from spikeproof.errors import InvalidModel
+from spikeproof.models.network import Network, build
+from spikeproof.models.neuron import NeuronSpec
+
+FORMAT = "spikeproof/network/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with what is known of it.
+
+    ``about`` is JSON-ready: ``grid`` (bins, window, height, width, counts, start, align), ``classes`` (names),
+    ``data``, ``split``, ``accuracy`` (right, of) and so on; free to grow.
+    """
+
+    network: Network
+    about: dict[str, Any]
+    digest: str = ""
+
+
+def save_checkpoint(path: Path, network: Network, about: Mapping[str, Any]) -> None:
+    """Write ``network`` and ``about`` to one ``.safetensors`` file, atomically."""
+    metadata = {
+        "format": FORMAT,
+        "network": json.dumps(network.description),
+        "about": json.dumps(dict(about)),
+    }
+    write_tensors(path, dict(network.state_dict()), metadata)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """The network in ``path``, in evaluation mode, on the CPU.
+
+    Raises :class:`InvalidModel` naming the file if it is missing, not one of ours, was made for
+    another architecture than it says, or holds values that are not finite.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise InvalidModel(
+            f"{path}: is a safetensors file but not a spikeproof network (format"
+            f" {metadata.get('format')!r}); make one with `spikeproof train`"
+        )
+    try:
+        described = json.loads(metadata["network"])
+        about = json.loads(metadata["about"])
+        polarities, height, width = described["input"]
+        network = build(
+            described["architecture"],
+            height=height,
+            width=width,
+            polarities=polarities,
+            spiking=described["spiking"],
+            neuron=NeuronSpec.from_dict(described["neuron"]),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise InvalidModel(f"{path}: its description is damaged ({error}); train again") from error
+    load_weights(network, tensors, str(path))
+    return Checkpoint(network.eval(), about, file_digest(path))
+
+
+def load_weights(network: Network, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Copy ``tensors`` into ``network``; raises :class:`InvalidModel` where they do not fit."""
+    wanted = network.state_dict()
+    architecture = network.description["architecture"]
+    for name, value in wanted.items():
+        if name not in tensors:
+            raise InvalidModel(f"{source}: has no {name!r}, so it is not a {architecture!r}")
+        if tensors[name].shape != value.shape:
+            raise InvalidModel(
+                f"{source}: {name!r} is {list(tensors[name].shape)} but {architecture!r} needs"
+                f" {list(value.shape)}; the checkpoint is of another architecture"
+            )
+        if not torch.isfinite(tensors[name].float()).all():
+            raise InvalidModel(
+                f"{source}: {name!r} holds NaN or infinite values; training diverged, train again"
+                " with a lower --rate"
+            )
+    if extra := sorted(set(tensors) - set(wanted)):
+        raise InvalidModel(f"{source}: has unexpected {extra[0]!r}, so it is not {architecture!r}")
+    network.load_state_dict(dict(tensors))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file so that a reader sees the old file or the new one, never half."""
+    data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file; raises :class:`InvalidModel`."""
+    if not path.is_file():
+        raise InvalidModel(f"{path}: no such file; make one with `spikeproof train --out {path}`")
+    try:
+        with safe_open(path, "pt") as file:
+            return {k: file.get_tensor(k) for k in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InvalidModel(f"{path}: is not a readable safetensors file ({error})") from error

@@ -1,0 +1,96 @@
+"""Put the report together: one offline HTML page from an audit folder and nothing else.
+
+The page is a pure function of the folder. Everything in ``results.json`` is untrusted text: the
+template escapes it, event data are JSON without angle brackets, and a content security policy
+lets the browser run the one script that this module wrote (by its hash) and load nothing at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from spikeproof.errors import SpikeproofError
+from spikeproof.report import embed, gallery, palette, sections, words
+from spikeproof.report.load import load
+from spikeproof.report.results import Audit
+
+FILE: Final = "report.html"
+SCRIPTS: Final = ("scene.js", "viewer.js")
+LAYERS: Final = (
+    ("on", "Kept, on"),
+    ("off", "Kept, off"),
+    ("added", "Added"),
+    ("removed", "Removed"),
+    ("moved", "Moved"),
+)
+
+
+def build(folder: Path) -> Path:
+    """Write ``report.html`` into an audit folder and give its path.
+
+    Raises SpikeproofError if ``results.json`` is missing, damaged or of another schema; a missing
+    recording only costs its picture, and the page says so.
+    """
+    folder = Path(folder)
+    html = render_page(load(folder), folder)
+    path, draft = folder / FILE, folder / f".{FILE}.tmp"
+    try:
+        draft.write_text(html, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SpikeproofError(f"{path}: cannot be written ({error.strerror})") from None
+    return path
+
+
+def render_page(audit: Audit, folder: Path) -> str:
+    """The page as text; recordings are read from ``folder``."""
+    shots, lost = gallery.shots(folder, audit)
+    patterns, more = gallery.patterns(folder, audit.attacks)
+    main = words.shown(audit)
+    done = [a for a in audit.attacks if a.measured and not a.is_control]
+    script = "\n".join(_asset(name) for name in SCRIPTS)
+    content: dict[str, Any] = {
+        "audit": audit,
+        "name": words.plain(audit.model.name),
+        "subject": sections.subject(audit),
+        "verdict": words.verdict(audit),
+        "hero": next((s for s in shots if main and s.attack == main.id), next(iter(shots), None)),
+        "cards": list(sections.cards(audit, main)),
+        "notes": lost + more,
+        "curves": list(sections.curves(audit, done)),
+        "distributions": list(sections.distributions(done)),
+        "overview": sections.overview(audit),
+        "rows": sections.rows(audit),
+        "shots": shots,
+        "layers": LAYERS,
+        "patterns": patterns,
+        "targets": list(sections.targets(done)),
+        "energies": list(sections.energies(done)),
+        "facts": sections.facts(audit),
+        "timing": sections.timing(audit),
+        "palette": palette.NAMES,
+        "style": Markup(_asset("style.css")),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "viewer_data": embed.script_json(
+            {"palette": palette.NAMES, "examples": [s.data for s in shots]}
+        ),
+    }
+    content["sections"] = sections.present(content)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_asset("template.html")).render(content)
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,225 @@
+"""The contents of ``results.json``: these frozen records *are* the file format.
+
+Field names are the JSON keys; a field with a default may be missing from the file. Counts of
+flips are cells of the grid, times are seconds unless the name ends in ``_us``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+SCHEMA: Final = "spikeproof/audit/1"
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """``k`` of ``n``, with its 95 % interval (``None`` when n = 0)."""
+
+    k: int
+    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean, median and quartiles of ``n`` numbers; low–high: 95 % interval of the median."""
+
+    n: int
+    mean: float | None = None
+    median: float | None = None
+    q25: float | None = None
+    q75: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Victim:
+    """The audited network."""
+
+    name: str
+    architecture: str = ""
+    kind: str = "spiking"
+    parameters: int = 0
+    file: str = ""
+    sha256: str = ""
+    trained_on: str | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How recordings are binned: ``bins`` equal bins over ``window_us`` µs."""
+
+    bins: int
+    window_us: float
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """The recordings that were audited."""
+
+    name: str
+    grid: Grid
+    split: str = ""
+    classes: tuple[str, ...] = ()
+    recordings: int = 0
+    learn_recordings: int = 0
+    active_cells: Summary | None = None
+    events: Summary | None = None
+
+
+@dataclass(frozen=True)
+class Clean:
+    """The network on unchanged recordings."""
+
+    accuracy: Proportion
+    spikes: Summary | None = None
+    synops: Summary | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """Robust accuracy at one budget."""
+
+    robust_accuracy: Proportion
+    budget: int | None = None
+    relative: float | None = None
+    control: Proportion | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """How often an attack forces one given class."""
+
+    target: str
+    success: Proportion
+    control: Proportion | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A count on clean and on attacked recordings."""
+
+    clean: Summary
+    attacked: Summary
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What the attack does to the network's activity."""
+
+    spikes: Pair | None = None
+    synops: Pair | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recording under one attack."""
+
+    index: int
+    label: int
+    clean: int
+    prediction: int
+    success: bool
+    valid: bool = True
+    flips: int | None = None
+    relative: float | None = None
+    recording: str | None = None
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack, or one control, over all recordings."""
+
+    id: str
+    title: str
+    success: Proportion
+    robust_accuracy: Proportion
+    family: str = ""
+    is_control: bool = False
+    control: str | None = None
+    threat: str = ""
+    what: str = ""
+    status: str = "done"
+    n: int = 0
+    invalid: int = 0
+    flips: Summary | None = None
+    relative: Summary | None = None
+    added: Summary | None = None
+    removed: Summary | None = None
+    moved: Summary | None = None
+    curve: tuple[Point, ...] = ()
+    per_target: tuple[Target, ...] = ()
+    energy: Energy | None = None
+    pattern: str | None = None
+    seconds: float = 0.0
+    gradients: int = 0
+    forwards: int = 0
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether it has finished on at least one recording."""
+        return self.status == "done" and self.success.n > 0
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason to distrust the numbers."""
+
+    title: str
+    detail: str = ""
+    level: str = "note"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clean recording beside the one that fooled the network."""
+
+    attack: str
+    index: int
+    label: str
+    clean_prediction: str
+    attacked_prediction: str
+    clean: str
+    attacked: str
+    moved: bool = False
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Wall-clock seconds of one part of the audit."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All of ``results.json``."""
+
+    schema: str
+    model: Victim
+    data: Data
+    clean: Clean
+    spikeproof: str = ""
+    created: str = ""
+    updated: str = ""
+    complete: bool = False
+    command: str = ""
+    seed: int = 0
+    environment: dict[str, str | None] = field(default_factory=dict)
+    attacks: tuple[Attack, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    examples: tuple[Example, ...] = ()
+    timing: tuple[Stage, ...] = ()
+
+    def attack(self, name: str | None) -> Attack | None:
+        """The attack with this id, if the audit has one."""
+        return next((a for a in self.attacks if a.id == name), None)

@@ -1,0 +1,220 @@
+"""What each section of the page says: plain values for the template, from the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from spikeproof.report import charts, words
+from spikeproof.report.results import Attack, Audit, Grid, Pair
+
+Figure = dict[str, Markup]
+
+_HEADLINES: Final = {"universal": "One pattern for all", "patch": "A patch in the scene"}
+
+
+def subject(audit: Audit) -> str:
+    """One line: which network, on which data, when."""
+    grid, data = audit.data.grid, audit.data
+    return " · ".join(
+        words.plain(part, 80)
+        for part in (
+            audit.model.name,
+            f"{audit.model.kind} network, {words.number(audit.model.parameters)} parameters",
+            f"{data.name}, {words.number(data.recordings)} recordings",
+            f"{grid.bins} bins of {_bin(grid)}",
+            audit.updated[:10],
+        )
+        if part
+    )
+
+
+def present(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Ids and titles of the sections that the page has."""
+    names = (
+        ("doubts", "Doubts", content["audit"].doubts or content["notes"]),
+        ("budget", "Budget", content["curves"] or content["distributions"]),
+        ("attacks", "Attacks", True),
+        ("look", "Viewer", content["shots"]),
+        ("patterns", "Patterns", content["patterns"] or content["targets"]),
+        ("energy", "Energy", content["energies"]),
+        ("methods", "Methods", True),
+    )
+    return [(name, title) for name, title, there in names if there]
+
+
+def cards(audit: Audit, main: Attack | None) -> Iterable[dict[str, str]]:
+    """The key figures: clean accuracy, the main attack, and the best of each family."""
+    clean = audit.clean.accuracy
+    if clean.n:
+        note = f"{clean.k} of {clean.n}; 95\u00a0%\u00a0interval {words.interval(clean)}"
+        yield _card("clean", "Right when left alone", words.percent(clean.value), note)
+    if main is None:
+        return
+    control = audit.attack(main.control)
+    note = f"{main.title}; 95\u00a0%\u00a0interval {words.interval(main.success)}"
+    yield _card("attack", "Fooled when attacked", words.percent(main.success.value), note)
+    if main.flips is not None and main.flips.median is not None:
+        part = words.quartiles(main.relative, as_percent=True)
+        note = f"median; quartiles {words.quartiles(main.flips).partition('[')[2].rstrip(']')}"
+        if main.relative is not None:
+            note += f"; {part.partition(' ')[0]} of the active cells"
+        yield _card("attack", "Changes it takes", words.number(main.flips.median), note)
+    if control is not None and control.measured:
+        note = f"{control.title}; 95\u00a0%\u00a0interval {words.interval(control.success)}"
+        yield _card("control", "Fooled by chance", words.percent(control.success.value), note)
+    for family, title in _HEADLINES.items():
+        rivals = [a for a in audit.attacks if a.measured and not a.is_control and a != main]
+        best = max(
+            (a for a in rivals if a.family == family),
+            key=lambda a: a.success.value or 0.0,
+            default=None,
+        )
+        if best is not None:
+            note = words.card_note(best, audit.attack(best.control))
+            yield _card("attack", title, words.percent(best.success.value), note)
+
+
+def _card(kind: str, title: str, value: str, note: str) -> dict[str, str]:
+    return {"kind": kind, "title": title, "value": value, "note": note}
+
+
+def pairs(audit: Audit) -> Iterable[tuple[Attack, Attack | None]]:
+    """Every attack with its control, if that is in the audit."""
+    for attack in audit.attacks:
+        if not attack.is_control:
+            yield attack, audit.attack(attack.control)
+
+
+def rows(audit: Audit) -> list[dict[str, Any]]:
+    """The table: each attack followed by its control, then controls that nothing refers to."""
+    beside = [a for pair in pairs(audit) for a in pair if a]
+    named = {a.id for a in beside}
+    return [row(a) for a in (*beside, *(a for a in audit.attacks if a.id not in named))]
+
+
+def row(attack: Attack) -> dict[str, Any]:
+    """One line of the table."""
+    right = attack.success
+    return {
+        "kind": "control" if attack.is_control else "attack",
+        "title": words.plain(attack.title),
+        "pending": not attack.measured,
+        "success": words.percent(right.value),
+        "of": f"{right.k} of {right.n}",
+        "interval": words.interval(right),
+        "flips": words.quartiles(attack.flips),
+        "relative": words.percent(attack.relative.median if attack.relative else None),
+        "invalid": words.number(attack.invalid),
+        "time": words.duration(attack.seconds),
+    }
+
+
+def overview(audit: Audit) -> Markup | None:
+    """Success of all attacks that have run."""
+    measured = [(a, c) for a, c in pairs(audit) if a.measured]
+    return charts.overview(measured) if measured else None
+
+
+def curves(audit: Audit, done: list[Attack]) -> Iterable[Figure]:
+    """One figure for the attacks that share a control, since they share its budget."""
+    groups: dict[str, list[Attack]] = {}
+    for attack in done:
+        if any(p.budget is not None or p.relative is not None for p in attack.curve):
+            groups.setdefault(attack.control or attack.id, []).append(attack)
+    for attacks in groups.values():
+        yield _figure(
+            charts.curve(attacks, audit.clean.accuracy),
+            " and ".join(words.plain(a.title) for a in attacks),
+            "Share of all recordings still read right when at most so many changes are allowed.",
+        )
+
+
+def distributions(done: list[Attack]) -> Iterable[Figure]:
+    """How many changes each attack needed; left out where every recording took as many."""
+    for attack in done:
+        flips = charts.fooled_flips(attack)
+        if len(set(flips)) < 2:
+            continue
+        unit = "Each dot is a recording" if len(flips) <= charts.DOTS else "Recordings"
+        rest = attack.success.n - attack.success.k
+        held = f" {words.number(rest)} more could not be fooled." if rest > 0 else ""
+        text = f"{unit} by the changes it took to fool the network.{held}"
+        yield _figure(charts.distribution(attack), words.plain(attack.title), text)
+
+
+def targets(done: list[Attack]) -> Iterable[Figure]:
+    """Success of each attack by the class it aims at."""
+    for attack in done:
+        if attack.per_target:
+            text = "How often it forces each class; hollow dots are its control."
+            yield _figure(charts.targets(attack), words.plain(attack.title), text)
+
+
+def energies(done: list[Attack]) -> Iterable[Figure]:
+    """Spikes and synaptic operations, for the attacks that measured them."""
+    for name, title in (("spikes", "spikes"), ("synops", "synaptic operations")):
+        rows: list[tuple[str, Pair]] = []
+        for attack in done:
+            pair: Pair | None = getattr(attack.energy, name, None)
+            if pair is not None and pair.clean.n and pair.attacked.n:
+                rows.append((words.plain(attack.title, 44), pair))
+        if rows:
+            text = words.change(rows[0][0], rows[0][1].clean, rows[0][1].attacked)
+            yield _figure(
+                charts.energy(title, rows), f"{title.capitalize()} per recording", f"{text}."
+            )
+
+
+def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Network, recordings and run, as titled lists; empty entries are left out."""
+    model, data, grid = audit.model, audit.data, audit.data.grid
+    network = [
+        ("Name", model.name),
+        ("Architecture", model.architecture),
+        ("Kind", f"{model.kind}, {words.number(model.parameters)} parameters"),
+        ("Trained on", model.trained_on or words.DASH),
+        ("File", model.file),
+        ("SHA-256", model.sha256),
+    ]
+    recordings = [
+        ("Data", f"{data.name}{f', {data.split}' if data.split else ''}"),
+        ("Audited", f"{words.number(data.recordings)} recordings"),
+        ("Learned from", f"{words.number(data.learn_recordings)} other recordings"),
+        ("Classes", ", ".join(words.plain(c, 24) for c in data.classes)),
+        ("Grid", f"{grid.bins} bins × 2 polarities × {grid.height} × {grid.width} pixels"),
+        ("Window", f"{words.number(grid.window_us / 1000)} ms, {_bin(grid)} a bin"),
+        ("Active cells", words.quartiles(data.active_cells)),
+        ("Events", words.quartiles(data.events)),
+    ]
+    run = [("Seed", str(audit.seed)), ("spikeproof", audit.spikeproof)]
+    run += [
+        ("CPU" if k == "cpu" else k.capitalize(), v or words.DASH)
+        for k, v in audit.environment.items()
+    ]
+    run += [("Started", audit.created), ("Updated", audit.updated)]
+    titles = (("Network", network), ("Recordings", recordings), ("Run", run))
+    return [(title, [(k, v) for k, v in entries if v]) for title, entries in titles]
+
+
+def timing(audit: Audit) -> list[dict[str, str]]:
+    """Stages with the width of their bar in percent."""
+    longest = max((s.seconds for s in audit.timing), default=0.0) or 1.0
+    return [
+        {
+            "stage": words.plain(s.stage),
+            "time": words.duration(s.seconds),
+            "width": f"{100 * s.seconds / longest:.1f}",
+        }
+        for s in audit.timing
+    ]
+
+
+def _figure(svg: Markup, title: str, text: str) -> Figure:
+    return {"svg": svg, "caption": Markup("<b>{}.</b> {}").format(title, text)}
+
+
+def _bin(grid: Grid) -> str:
+    return f"{words.number(grid.window_us / max(grid.bins, 1) / 1000)} ms"

@@ -1,0 +1,95 @@
+"""What a threat is: the recordings an attacker can reach from a clean one, and at what price.
+
+A threat owns four answers. ``limit`` and ``cost`` count edits; ``select`` makes the best edits
+for an attack that only says how much it wants each cell changed; ``check`` decides, by rules
+written independently of ``select``, whether a recording is within the threat.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from spikeproof.errors import InvalidThreat
+from spikeproof.threats.verdict import Verdict
+from spikeproof.types import Cells, Counts, Gain, Mask, PerSample
+
+Budget = int | float | None
+"""Edits allowed: an ``int`` in cells, a ``float`` as a share of the active cells, or no limit."""
+
+
+@runtime_checkable
+class Threat(Protocol):
+    """A threat model over binned recordings. All threats are immutable values."""
+
+    def limit(self, clean: Cells) -> Counts:
+        """Edits allowed per sample."""
+        ...
+
+    def cost(self, clean: Cells, adv: Cells) -> PerSample:
+        """Edits between ``clean`` and ``adv`` per sample."""
+        ...
+
+    def select(self, clean: Cells, gain: Gain, count: Counts | None = None) -> Cells:
+        """``clean`` with its best edits by ``gain``, at most ``count`` (default: the limit).
+
+        Only cells with a positive gain are touched.
+        """
+        ...
+
+    def check(self, clean: Cells, adv: Cells) -> Verdict:
+        """Whether each ``adv`` can be reached from its ``clean`` under this threat."""
+        ...
+
+
+def check_budget(budget: Budget, what: str) -> None:
+    """Raise :class:`InvalidThreat` for a budget that makes no sense."""
+    if budget is None:
+        return
+    if isinstance(budget, bool) or not isinstance(budget, int | float):
+        raise InvalidThreat(f"{what} must be a whole number of cells, a share or None")
+    if not budget >= 0:
+        raise InvalidThreat(f"{what} is {budget}; it cannot be negative")
+    if isinstance(budget, float) and budget > 1:
+        raise InvalidThreat(
+            f"{what} {budget} is a share of the active cells and above 1; for a number of cells"
+            f" write the whole number {round(budget)}"
+        )
+
+
+def resolve_budget(budget: Budget, clean: Cells, what: str) -> Counts:
+    """Edits allowed per sample; shares are rounded down.
+
+    Raises :class:`InvalidThreat` for more edits than the grid has cells.
+    """
+    n, cells = len(clean), clean[0].numel() if len(clean) else 0
+    if budget is None:
+        return torch.full((n,), cells, dtype=torch.long, device=clean.device)
+    if isinstance(budget, float):
+        return (active(clean) * budget).floor().long()
+    if n and budget > cells:
+        raise InvalidThreat(
+            f"{what} {budget} is larger than the grid, which has {cells} cells; lower it"
+        )
+    return torch.full((n,), budget, dtype=torch.long, device=clean.device)
+
+
+def active(cells: Cells) -> Counts:
+    """Number of active cells per sample."""
+    return (cells > 0).flatten(1).sum(1)
+
+
+def best(gain: Gain, count: Counts) -> Mask:
+    """Per sample the ``count`` cells with the highest gain, among those with a positive one."""
+    flat = gain.flatten(1)
+    most = int(count.max()) if len(count) else 0
+    values, places = flat.topk(min(most, flat.shape[1]), dim=1)
+    rank = torch.arange(values.shape[1], device=gain.device)
+    chosen = (rank < count.unsqueeze(1)) & (values > 0)
+    return torch.zeros_like(flat, dtype=torch.bool).scatter_(1, places, chosen).view_as(gain)
+
+
+def flipped(clean: Cells) -> Cells:
+    """Every cell edited: occupied ones emptied, empty ones given one event."""
+    return (clean == 0).to(clean)

@@ -1,0 +1,178 @@
+"""Training by back-propagation through time with surrogate gradients.
+
+A plain visible loop: AdamW, warm-up then cosine learning rate, cross-entropy on the logits. After each
+epoch the complete state (weights, optimiser, random generators, history) goes to one safetensors
+file, so that a run that was stopped continues bit for bit where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spikeproof.errors import InvalidModel, InvalidRecording
+from spikeproof.models.checkpoint import read_tensors, write_tensors
+from spikeproof.models.network import Network
+from spikeproof.training.augment import Augment
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training run. ``rate`` is the peak learning rate; ``smoothing`` of labels."""
+
+    epochs: int = 30
+    batch: int = 32
+    rate: float = 4e-3
+    decay: float = 1e-2
+    smoothing: float = 0.05
+    seed: int = 0
+    augment: Augment | None = field(default_factory=Augment)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one epoch came to. ``accuracy`` is that on the (augmented) training recordings."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+def fit(
+    network: Network,
+    cells: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    *,
+    state: Path | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> list[Progress]:
+    """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]`` (any dtype) and ``labels`` ``[N]``.
+
+    With ``state`` the run is saved there after each epoch and continued from there if the file
+    exists. Returns the history, one entry per epoch, and leaves the network in evaluation mode.
+    Raises :class:`InvalidRecording` for labels outside the classes and :class:`InvalidModel` if
+    ``state`` belongs to another run or the loss stops being a number.
+    """
+    _check(network, cells, labels)
+    rng = torch.Generator().manual_seed(recipe.seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    steps_per_epoch = -(-len(labels) // recipe.batch)
+    history: list[Progress] = []
+    if state is not None and state.exists():
+        history = _resume(state, network, optimiser, rng, recipe)
+    for epoch in range(len(history), recipe.epochs):
+        began = time.perf_counter()
+        network.train()
+        loss_sum = right = 0.0
+        batches = torch.randperm(len(labels), generator=rng).split(recipe.batch)
+        for step, chosen in enumerate(batches, start=epoch * steps_per_epoch):
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate * _warm_then_cosine(step / (recipe.epochs * steps_per_epoch))
+            x = cells[chosen].float()
+            if recipe.augment is not None:
+                x = recipe.augment(x, rng)
+            y = labels[chosen]
+            logits = network(x)
+            loss = F.cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+            if not torch.isfinite(loss):
+                raise InvalidModel(
+                    f"the loss became {loss.item()} in epoch {epoch + 1}; lower the learning rate"
+                )
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            loss_sum += loss.item() * len(chosen)
+            right += (logits.argmax(1) == y).sum().item()
+        n = len(labels)
+        seconds = time.perf_counter() - began
+        history.append(Progress(epoch + 1, recipe.epochs, loss_sum / n, right / n, seconds))
+        if state is not None:
+            _save(state, network, optimiser, rng, recipe, history)
+        report(history[-1])
+    network.eval()
+    return history
+
+
+def _warm_then_cosine(done: float, warm: float = 0.15) -> float:
+    """Share of the peak learning rate after a share ``done`` of all steps."""
+    if done < warm:
+        return (done + 0.01) / (warm + 0.01)
+    return 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+
+
+def _check(network: Network, cells: Tensor, labels: Tensor) -> None:
+    if len(cells) != len(labels) or len(labels) == 0:
+        raise InvalidRecording(
+            f"{len(cells)} recordings and {len(labels)} labels: need one label each, at least one"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= network.n_classes:
+        raise InvalidRecording(
+            f"label {low if low < 0 else high} is outside the network's classes 0 to"
+            f" {network.n_classes - 1}; end the architecture with fc{high + 1}"
+        )
+
+
+def _run_id(network: Network, recipe: Recipe) -> str:
+    return json.dumps({"network": network.description, "recipe": asdict(recipe)}, sort_keys=True)
+
+
+def _save(
+    path: Path,
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    rng: torch.Generator,
+    recipe: Recipe,
+    history: list[Progress],
+) -> None:
+    tensors = {f"model.{k}": v for k, v in network.state_dict().items()}
+    for i, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
+    tensors["rng"] = rng.get_state()
+    tensors["global_rng"] = torch.get_rng_state()
+    metadata = {
+        "run": _run_id(network, recipe),
+        "history": json.dumps([asdict(p) for p in history]),
+    }
+    write_tensors(path, tensors, metadata)
+
+
+def _resume(
+    path: Path,
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    rng: torch.Generator,
+    recipe: Recipe,
+) -> list[Progress]:
+    tensors, metadata = read_tensors(path)
+    if metadata.get("run") != _run_id(network, recipe):
+        raise InvalidModel(
+            f"{path}: belongs to a run with another network or recipe; delete it or train into"
+            " another folder"
+        )
+    network.load_state_dict(_below(tensors, "model."))
+    described = optimiser.state_dict()
+    described["state"] = {}
+    for name, value in _below(tensors, "optimiser.").items():
+        index, key = name.split(".", 1)
+        described["state"].setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict(described)
+    rng.set_state(tensors["rng"])
+    torch.set_rng_state(tensors["global_rng"])
+    return [Progress(**p) for p in json.loads(metadata["history"])]
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,27 @@
+"""Fixtures and settings for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "spikeproof",
+    deadline=None,  # shared machines are slow at times
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("spikeproof")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings, which are not part of the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SPIKEPROOF_SHARED_DATA") or beside)
+    if not folder.is_dir():
+        pytest.skip("shared data not available")
+    return folder
