@@ -1,0 +1,3 @@
+"""spikeproof: how robust is your spiking neural network?"""
+
+__version__ = "0.1.0"

@@ -21,7 +21,10 @@ class Goal(Protocol):
     """What counts as success, per sample."""
 
     def margin(self, logits: Logits) -> PerSample:
-        """Above zero exactly where the goal is reached; differentiable."""
+        """Above zero only where the goal is reached, below only where it is not; differentiable.
+
+        Zero is a tie between two classes; the prediction, and so :meth:`reached`, breaks it.
+        """
         ...
 
     def reached(self, logits: Logits) -> Flags:

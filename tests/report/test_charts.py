@@ -7,8 +7,8 @@ import matplotlib as mpl
 import pytest
 
 from spikeproof.report import charts
-from spikeproof.report.load import load
-from spikeproof.report.results import Proportion, Row, Target
+from spikeproof.results.read import load
+from spikeproof.results.records import Proportion, Row, Target
 
 from .sample import HOSTILE
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from spikeproof.report import words
-from spikeproof.report.load import load
-from spikeproof.report.results import Proportion, Summary
+from spikeproof.results.read import load
+from spikeproof.results.records import Proportion, Summary
 
 
 def plainly(text: str) -> str:

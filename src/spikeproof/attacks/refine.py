@@ -88,13 +88,15 @@ def _margins(victim: Victim, clean: Cells, goal: Goal, edits: Tensor, threat: Th
     """Margin ``[S, M]`` of each sample after each set of ``edits`` ``[S, M, E]`` (flat cells)."""
     samples, tries = edits.shape[:2]
     who = torch.arange(samples).repeat_interleave(tries)
-    margins = []
-    for part in torch.arange(len(who)).split(_AT_ONCE):
+    margins = torch.full((len(who),), -torch.inf)
+    for part in torch.split(torch.arange(len(who)), _AT_ONCE):
         before = clean[who[part]]
         trial = _edit(before, edits.flatten(0, 1)[part])
-        margin = goal[who[part]].margin(victim.logits(trial))
-        margins.append(margin.masked_fill(~threat.check(before, trial).ok, -torch.inf))
-    return torch.cat(margins).view(samples, tries)
+        allowed = threat.check(before, trial).ok
+        part = part[allowed]
+        if len(part):
+            margins[part] = goal[who[part]].margin(victim.logits(trial[allowed]))
+    return margins.view(samples, tries)
 
 
 def _keep_best(adv: Cells, clean: Cells, who: Tensor, edits: Tensor, margins: Tensor) -> None:

@@ -84,7 +84,9 @@ class SparseFlip:
         done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
         if len(done):
             found[done] = prune(victim, x[done], found[done], goal[done], threat)
-            found[done] = exhaust_small(victim, x[done], found[done], goal[done], threat, wish[done])
+            found[done] = exhaust_small(
+                victim, x[done], found[done], goal[done], threat, wish[done]
+            )
         return found
 
     @staticmethod

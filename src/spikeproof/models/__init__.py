@@ -1,0 +1,40 @@
+"""Models: spiking networks and their non-spiking twins, built from one line of text."""
+
+from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from spikeproof.models.network import Network, build, twin
+from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
+from spikeproof.models.surrogate import (
+    SURROGATES,
+    ArcTan,
+    FastSigmoid,
+    PiecewiseQuadratic,
+    PotentialDependent,
+    Surrogate,
+    surrogate_from_dict,
+    surrogate_to_dict,
+)
+from spikeproof.models.swap import using_surrogate
+from spikeproof.models.zoo import ZOO, zoo_line
+
+__all__ = [
+    "LIF",
+    "SURROGATES",
+    "ZOO",
+    "ArcTan",
+    "Checkpoint",
+    "FastSigmoid",
+    "Network",
+    "NeuronSpec",
+    "ParametricLIF",
+    "PiecewiseQuadratic",
+    "PotentialDependent",
+    "Surrogate",
+    "build",
+    "load_checkpoint",
+    "save_checkpoint",
+    "surrogate_from_dict",
+    "surrogate_to_dict",
+    "twin",
+    "using_surrogate",
+    "zoo_line",
+]

@@ -57,8 +57,8 @@ class Dropout:
 
 Layer: TypeAlias = Conv | Pool | Dense | Dropout
 
-_CONV = re.compile(r"(\d+)c(\d+)(?:s(\d+))?")
-_OTHER = re.compile(r"(mp|p|fc|drop)(\d+)")
+_CONV = re.compile(r"(\d{1,5})c(\d{1,5})(?:s(\d{1,5}))?", re.ASCII)
+_OTHER = re.compile(r"(mp|p|fc|drop)(\d{1,5})", re.ASCII)
 
 
 def parse(text: str) -> tuple[Layer, ...]:

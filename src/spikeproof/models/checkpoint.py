@@ -30,8 +30,8 @@ FORMAT = "spikeproof/network/1"
 class Checkpoint:
     """A network with what is known of it.
 
-    ``about`` is JSON-ready: ``grid`` (bins, window, height, width, counts, start, align), ``classes`` (names),
-    ``data``, ``split``, ``accuracy`` (right, of) and so on; free to grow.
+    ``about`` is JSON-ready: ``grid`` (bins, window, height, width, counts, start, align),
+    ``classes`` (names), ``data``, ``split``, ``accuracy`` (right, of) and so on; free to grow.
     """
 
     network: Network
@@ -73,8 +73,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             spiking=described["spiking"],
             neuron=NeuronSpec.from_dict(described["neuron"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except InvalidModel as error:
+        raise InvalidModel(f"{path}: {error}") from error
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InvalidModel(f"{path}: its description is damaged ({error}); train again") from error
+    if not isinstance(about, dict):
+        raise InvalidModel(f"{path}: its description is damaged (about is no table); train again")
     load_weights(network, tensors, str(path))
     return Checkpoint(network.eval(), about, file_digest(path))
 

@@ -36,10 +36,8 @@ def kind_of(surrogate: Surrogate) -> tuple[int, float]:
             return PRECOMPUTED, 0.0
 
 
-@njit(parallel=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
-def forward(
-    current: F32, decay: float, threshold: float, hard: bool, v: F32, spikes: F32
-) -> None:
+@njit(parallel=True, cache=True, fastmath={"contract"})
+def forward(current: F32, decay: float, threshold: float, hard: bool, v: F32, spikes: F32) -> None:
     """Fill ``v`` and ``spikes``, all ``[N, T, F]``, from the input ``current``."""
     n_samples, n_steps, n_units = current.shape
     blocks = (n_units + _BLOCK - 1) // _BLOCK
@@ -65,7 +63,7 @@ def forward(
                     membrane[j] = u - threshold32 if fired else u
 
 
-@njit(parallel=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True, fastmath={"contract"})
 def backward(
     grad: F32,
     v: F32,

@@ -43,7 +43,8 @@ class Weighted(nn.Module):
             y = self.norm(self.weight(y))
         else:
             y = self._folded(y)
-        return self.activation(y.unflatten(0, steps))  # type: ignore[no-any-return]
+        out: Tensor = self.activation(y.unflatten(0, steps))  # type: ignore[no-untyped-call]
+        return out
 
     def _folded(self, y: Tensor) -> Tensor:
         assert self.norm is not None
@@ -52,7 +53,7 @@ class Weighted(nn.Module):
         kernel = kernel * scale.view(-1, *[1] * (kernel.dim() - 1))
         bias = shift if self.weight.bias is None else self.weight.bias * scale + shift
         if isinstance(self.weight, nn.Conv2d):
-            return F.conv2d(y, kernel, bias, self.weight.stride, self.weight.padding)  # type: ignore[arg-type]
+            return F.conv2d(y, kernel, bias, self.weight.stride, self.weight.padding)
         return F.linear(y, kernel, bias)
 
 
@@ -78,7 +79,8 @@ class _Pool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pool = F.max_pool2d if self.maximum else F.avg_pool2d
-        return pool(x.flatten(0, 1), self.size).unflatten(0, x.shape[:2])
+        y: Tensor = pool(x.flatten(0, 1), self.size)
+        return y.unflatten(0, x.shape[:2])  # type: ignore[no-any-return,no-untyped-call]
 
     def extra_repr(self) -> str:
         return f"size={self.size}, maximum={self.maximum}"
@@ -177,9 +179,7 @@ def build(
                 layers.append(_Dropout(percent))
             case arch.Dense(units=units, norm=norm):
                 before = channels * h * w if flat is None else flat
-                layers.append(
-                    Weighted(nn.Linear(before, units, bias=not norm), norm, activation)
-                )
+                layers.append(Weighted(nn.Linear(before, units, bias=not norm), norm, activation))
                 flat = units
     description = {
         "architecture": architecture,

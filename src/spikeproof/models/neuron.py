@@ -8,7 +8,7 @@ constant ``tau`` (in time bins) decays by ``1 - 1/tau`` per bin; ``IF`` does not
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -45,9 +45,9 @@ class NeuronSpec:
             raise InvalidModel(f"unknown neuron {self.kind!r}; choose one of if, lif, plif")
         if self.reset not in ("hard", "soft"):
             raise InvalidModel(f"unknown reset {self.reset!r}; choose hard or soft")
-        if not self.tau > 1.0:
-            raise InvalidModel(f"tau must be above 1 time bin, not {self.tau}")
-        if not self.threshold > 0.0:
+        if not 1.0 < self.tau < math.inf:
+            raise InvalidModel(f"tau must be a number above 1 time bin, not {self.tau}")
+        if not 0.0 < self.threshold < math.inf:
             raise InvalidModel(f"threshold must be positive, not {self.threshold}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,11 +63,12 @@ class NeuronSpec:
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> NeuronSpec:
         """The inverse of :meth:`to_dict`; raises :class:`InvalidModel`."""
+        settings = dict(description)
         try:
-            spec = cls(**{k: v for k, v in description.items() if k != "surrogate"})
+            surrogate = surrogate_from_dict(settings.pop("surrogate", {}))
+            return cls(**settings, surrogate=surrogate)
         except TypeError as error:
-            raise InvalidModel(f"neuron has unknown settings: {error}") from error
-        return replace(spec, surrogate=surrogate_from_dict(description["surrogate"]))
+            raise InvalidModel(f"neuron has wrong settings: {error}") from error
 
     def build(self) -> nn.Module:
         """A fresh neuron layer."""

@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from spikeproof.models import kernels
 from spikeproof.models.surrogate import Surrogate
@@ -66,6 +67,7 @@ class _Scan(torch.autograd.Function):
         return restore(spikes)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (v,) = ctx.saved_tensors
         rate, threshold, hard, surrogate, compiled, restore = ctx.settings
@@ -97,13 +99,13 @@ def _time_series(x: Tensor) -> tuple[Tensor, _Restore]:
     """``[N, T, F]`` in memory order, without a copy where the layout allows it."""
     if x.dim() > 3 and x.movedim(2, -1).is_contiguous():
         return x.movedim(2, -1).flatten(2), _Restore(x.shape, channels_last=True)
-    return x.contiguous().view(x.shape[0], x.shape[1], -1), _Restore(x.shape, channels_last=False)
+    return x.contiguous().flatten(2), _Restore(x.shape, channels_last=False)
 
 
 def _like_series(grad: Tensor, restore: _Restore) -> Tensor:
     if restore.channels_last:
         return grad.movedim(2, -1).contiguous().flatten(2)
-    return grad.contiguous().view(grad.shape[0], grad.shape[1], -1)
+    return grad.contiguous().flatten(2)
 
 
 def _forward_eager(

@@ -34,6 +34,9 @@ class ArcTan:
 
     slope: float = 2.0
 
+    def __post_init__(self) -> None:
+        _positive(self)
+
     def derivative(self, u: Tensor) -> Tensor:
         """Stand-in for d spike / d u, same shape as ``u`` ``[N, T, ...]``."""
         return (u * (math.pi / 2 * self.slope)).square_().add_(1.0).reciprocal_()
@@ -45,6 +48,9 @@ class FastSigmoid:
 
     slope: float = 4.0
 
+    def __post_init__(self) -> None:
+        _positive(self)
+
     def derivative(self, u: Tensor) -> Tensor:
         """Stand-in for d spike / d u, same shape as ``u`` ``[N, T, ...]``."""
         return (u.abs() * self.slope).add_(1.0).square_().reciprocal_()
@@ -55,6 +61,9 @@ class PiecewiseQuadratic:
     """``max(0, 1 - |u| / width)``: the spike is a quadratic on either side of the threshold."""
 
     width: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive(self)
 
     def derivative(self, u: Tensor) -> Tensor:
         """Stand-in for d spike / d u, same shape as ``u`` ``[N, T, ...]``."""
@@ -77,7 +86,7 @@ class PotentialDependent:
         """Stand-in for d spike / d u; ``u`` is ``[N, T, C, ...]`` or ``[N, T, F]``."""
         space = tuple(range(3, u.dim()))
         over = (1, *space) if space else (1, 2)
-        s = u.std(dim=over, keepdim=True).clamp_(min=1e-3)
+        s = u.std(dim=over, correction=0, keepdim=True).clamp_(min=1e-3)
         z = (u - self.shift * s) / s
         return torch.exp(z.square_().mul_(-0.5)) / (math.sqrt(2 * math.pi) * s)
 
@@ -90,6 +99,12 @@ SURROGATES: dict[str, type[Surrogate]] = {
     "piecewise-quadratic": PiecewiseQuadratic,
     "potential-dependent": PotentialDependent,
 }
+
+
+def _positive(surrogate: ArcTan | FastSigmoid | PiecewiseQuadratic) -> None:
+    for setting, value in asdict(surrogate).items():
+        if not 0 < value < math.inf:
+            raise InvalidModel(f"{setting} of a surrogate must be positive, not {value}")
 
 
 def surrogate_to_dict(surrogate: Surrogate) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from spikeproof.report import palette
-from spikeproof.report.results import Attack, Pair, Point, Proportion
+from spikeproof.results.records import Attack, Pair, Point, Proportion
 from spikeproof.report.svg import NARROW, WIDE, chart
 from spikeproof.report.words import number, percent, plain
 
 DOTS: Final = 300  # recordings drawn one dot each; more become bars
 _HUES: Final = (palette.ATTACK, palette.REMOVED, palette.MOVED)
+MAX_LINES: Final = len(_HUES)  # attacks in one chart
 
 Line = list[tuple[float, Proportion]]
 Span = tuple[str, Proportion, Proportion | None]
@@ -42,11 +43,14 @@ def targets(attack: Attack) -> Markup:
 
 
 def curve(attacks: Sequence[Attack], clean: Proportion) -> Markup:
-    """Robust accuracy over the budget, with confidence bands, and the random control."""
+    """Robust accuracy of up to ``MAX_LINES`` attacks over the budget, with confidence bands.
+
+    The first control that was measured is drawn once, since they share it.
+    """
     relative = all(p.budget is None for a in attacks for p in a.curve)
     lines: list[tuple[str, Line, str]] = [
         (plain(a.title, 30), _line(a.curve, clean), hue)
-        for a, hue in zip(attacks, _HUES, strict=False)
+        for a, hue in zip(attacks, _HUES[: len(attacks)], strict=True)
     ]
     control = next((line for a in attacks if len(line := _control(a.curve, clean)) > 1), None)
     if control:

@@ -13,8 +13,8 @@ from typing import Any
 from spikeproof.errors import SpikeproofError
 from spikeproof.events import Difference, Events, compare, read
 from spikeproof.report import embed, pictures
-from spikeproof.report.load import inside
-from spikeproof.report.results import Attack, Audit, Example
+from spikeproof.results.read import inside
+from spikeproof.results.records import Attack, Audit, Example
 from spikeproof.report.words import number, plain
 
 

@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from spikeproof.errors import SpikeproofError
 from spikeproof.report import embed, gallery, palette, sections, words
-from spikeproof.report.load import load
-from spikeproof.report.results import Audit
+from spikeproof.results.read import load
+from spikeproof.results.records import Audit
 
 FILE: Final = "report.html"
 SCRIPTS: Final = ("scene.js", "viewer.js")

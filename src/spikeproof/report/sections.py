@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from spikeproof.report import charts, words
-from spikeproof.report.results import Attack, Audit, Grid, Pair
+from spikeproof.results.records import Attack, Audit, Grid, Pair
 
 Figure = dict[str, Markup]
 
@@ -124,12 +124,15 @@ def curves(audit: Audit, done: list[Attack]) -> Iterable[Figure]:
     for attack in done:
         if any(p.budget is not None or p.relative is not None for p in attack.curve):
             groups.setdefault(attack.control or attack.id, []).append(attack)
-    for attacks in groups.values():
-        yield _figure(
-            charts.curve(attacks, audit.clean.accuracy),
-            " and ".join(words.plain(a.title) for a in attacks),
-            "Share of all recordings still read right when at most so many changes are allowed.",
-        )
+    for group in groups.values():
+        for k in range(0, len(group), charts.MAX_LINES):
+            attacks = group[k : k + charts.MAX_LINES]
+            yield _figure(
+                charts.curve(attacks, audit.clean.accuracy),
+                " and ".join(words.plain(a.title) for a in attacks),
+                "Share of all recordings still read right when at most so many changes are "
+                "allowed.",
+            )
 
 
 def distributions(done: list[Attack]) -> Iterable[Figure]:

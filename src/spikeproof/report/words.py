@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from spikeproof.report.results import Attack, Audit, Proportion, Summary
+from spikeproof.results.records import Attack, Audit, Proportion, Summary
 
 NARROW: Final = "\u202f"  # narrow no-break space
 DASH: Final = "–"

@@ -7,6 +7,7 @@ written independently of ``select``, whether a recording is within the threat.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -49,8 +50,8 @@ def check_budget(budget: Budget, what: str) -> None:
         return
     if isinstance(budget, bool) or not isinstance(budget, int | float):
         raise InvalidThreat(f"{what} must be a whole number of cells, a share or None")
-    if not budget >= 0:
-        raise InvalidThreat(f"{what} is {budget}; it cannot be negative")
+    if not 0 <= budget < math.inf:
+        raise InvalidThreat(f"{what} is {budget}; it must be a number and not negative")
     if isinstance(budget, float) and budget > 1:
         raise InvalidThreat(
             f"{what} {budget} is a share of the active cells and above 1; for a number of cells"
@@ -67,7 +68,7 @@ def resolve_budget(budget: Budget, clean: Cells, what: str) -> Counts:
     if budget is None:
         return torch.full((n,), cells, dtype=torch.long, device=clean.device)
     if isinstance(budget, float):
-        return (active(clean) * budget).floor().long()
+        return (active(clean).double() * budget + 1e-6).floor().long()  # 0.13 of 900 is 117
     if n and budget > cells:
         raise InvalidThreat(
             f"{what} {budget} is larger than the grid, which has {cells} cells; lower it"
@@ -81,13 +82,19 @@ def active(cells: Cells) -> Counts:
 
 
 def best(gain: Gain, count: Counts) -> Mask:
-    """Per sample the ``count`` cells with the highest gain, among those with a positive one."""
+    """Per sample the ``count`` cells with the highest gain, among those with a positive one.
+
+    Of equal cells the first ones are taken, so a sample's choice does not depend on its batch.
+    """
     flat = gain.flatten(1)
-    most = int(count.max()) if len(count) else 0
-    values, places = flat.topk(min(most, flat.shape[1]), dim=1)
-    rank = torch.arange(values.shape[1], device=gain.device)
-    chosen = (rank < count.unsqueeze(1)) & (values > 0)
-    return torch.zeros_like(flat, dtype=torch.bool).scatter_(1, places, chosen).view_as(gain)
+    most = min(int(count.max()), flat.shape[1]) if len(count) else 0
+    if most == 0:
+        return torch.zeros_like(gain, dtype=torch.bool)
+    count = count.unsqueeze(1)
+    last = flat.topk(most, dim=1).values.gather(1, (count - 1).clamp(0, most - 1))
+    above, level = flat > last, flat == last
+    level &= level.cumsum(1) <= count - above.sum(1, keepdim=True)
+    return ((above | level) & (flat > 0) & (count > 0)).view_as(gain)
 
 
 def flipped(clean: Cells) -> Cells:

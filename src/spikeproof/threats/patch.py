@@ -43,7 +43,9 @@ class Patch:
             )
 
     def __str__(self) -> str:
-        where = "anywhere" if self.place is None else f"at row {self.place[0]}, column {self.place[1]}"
+        where = (
+            "anywhere" if self.place is None else f"at row {self.place[0]}, column {self.place[1]}"
+        )
         when = "" if self.duration is None else f" for {self.duration} bins"
         return f"free content in {self.height}x{self.width} pixels {where}{when}"
 
@@ -55,23 +57,33 @@ class Patch:
         """The owned cells as a mask ``[T, 1, H, W]``; raises if the patch leaves the sensor."""
         if self.place is None:
             raise InvalidThreat("this patch has no place; fix one with at_place((row, column))")
+        end = self._end(clean)
         bins, _, h, w = clean.shape[1:]
         row, column = self.place
-        end = bins if self.duration is None else self.start + self.duration
-        fits = 0 <= row <= h - self.height and 0 <= column <= w - self.width and end <= bins
-        if not fits or self.start >= bins:
+        if not (0 <= row <= h - self.height and 0 <= column <= w - self.width):
             raise InvalidThreat(
-                f"a patch of {self.height}x{self.width} pixels at {self.place}, bins {self.start}"
-                f" to {end}, does not fit into {h}x{w} pixels and {bins} bins"
+                f"a patch of {self.height}x{self.width} pixels at row {row}, column {column}"
+                f" leaves the sensor, which has {h}x{w} pixels"
             )
         mask = torch.zeros(bins, 1, h, w, dtype=torch.bool, device=clean.device)
         mask[self.start : end, :, row : row + self.height, column : column + self.width] = True
         return mask
 
+    def _end(self, clean: Cells) -> int:
+        """First bin after the patch; raises if it can be nowhere on the grid."""
+        bins, _, h, w = clean.shape[1:]
+        end = bins if self.duration is None else self.start + self.duration
+        if self.height > h or self.width > w or self.start >= bins or end > bins:
+            raise InvalidThreat(
+                f"a patch of {self.height}x{self.width} pixels, bins {self.start} to {end}, does"
+                f" not fit into {h}x{w} pixels and {bins} bins"
+            )
+        return end
+
     def limit(self, clean: Cells) -> Counts:
-        """Cells the attacker owns, per sample."""
-        bins = clean.shape[1] - self.start if self.duration is None else self.duration
-        owned = bins * 2 * self.height * self.width
+        """Cells the attacker owns, per sample; raises if the patch does not fit into the grid."""
+        end = self._end(clean)
+        owned = (end - self.start) * clean.shape[2] * self.height * self.width
         return torch.full((len(clean),), owned, dtype=torch.long, device=clean.device)
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
@@ -90,7 +102,7 @@ class Patch:
     def check(self, clean: Cells, adv: Cells) -> Verdict:
         """Judge by the smallest box around all changes."""
         changed = clean != adv
-        end = clean.shape[1] if self.duration is None else self.start + self.duration
+        end = self._end(clean)
         rows = changed.flatten(1, 2).any(1).any(2)  # [N, H]
         columns = changed.flatten(1, 2).any(1).any(1)  # [N, W]
         first_row, last_row = _extent(rows)

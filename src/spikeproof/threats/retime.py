@@ -147,7 +147,7 @@ def _shifted(x: Tensor, step: int, fill: float | bool = -torch.inf) -> Tensor:
 def _place(chosen: Tensor, shift: Tensor) -> Tensor:
     """The cells that the ``chosen`` events arrive in."""
     target = torch.zeros_like(chosen)
-    for step in shift[chosen].unique().tolist():
+    for step in torch.unique(shift[chosen]).tolist():
         target |= _shifted(chosen & (shift == step), -step, fill=False)
     return target
 

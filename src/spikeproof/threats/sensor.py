@@ -71,8 +71,9 @@ class Sensor:
         top = _over_time(wish, reach)
         both = torch.stack([wish[:, :, 0] >= wish[:, :, 1], wish[:, :, 1] > wish[:, :, 0]], 2)
         # Ties between bins: a later bin yields to an equal earlier one, so no two stay.
-        earlier = _over_time(F.pad(wish, (0, 0, 0, 0, 0, 0, 1, 0), value=-torch.inf)[:, :-1], reach,
-                             past=True)
+        earlier = _over_time(
+            F.pad(wish, (0, 0, 0, 0, 0, 0, 1, 0), value=-torch.inf)[:, :-1], reach, past=True
+        )
         stays = both & (wish >= top) & (wish > earlier)
         return torch.where(adding & ~stays, -torch.inf, gain)
 
@@ -96,7 +97,8 @@ class Sensor:
         if self.reach is not None:
             per_pixel = (adv > 0).sum(2)  # [N, T, H, W]: both polarities
             around = torch.zeros_like(per_pixel)
-            for shift in range(-self.reach, self.reach + 1):
+            reach = min(self.reach, per_pixel.shape[1] - 1)
+            for shift in range(-reach, reach + 1):
                 source = slice(max(0, shift), per_pixel.shape[1] + min(0, shift))
                 target = slice(max(0, -shift), per_pixel.shape[1] + min(0, -shift))
                 around[:, target] += per_pixel[:, source]
@@ -117,7 +119,9 @@ def _over_time(x: Tensor, reach: int, past: bool = False) -> Tensor:
     n, t, _, h, w = x.shape
     top = x.amax(2).permute(0, 2, 3, 1).reshape(n, h * w, t)
     if past:
-        pooled = F.max_pool1d(F.pad(top, (max(reach - 1, 0), 0), value=-torch.inf), max(reach, 1), 1)
+        pooled = F.max_pool1d(
+            F.pad(top, (max(reach - 1, 0), 0), value=-torch.inf), max(reach, 1), 1
+        )
     else:
         pooled = F.max_pool1d(top, 2 * reach + 1, 1, reach)
     return pooled.view(n, h, w, t).permute(0, 3, 1, 2).unsqueeze(2)

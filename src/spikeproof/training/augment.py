@@ -51,8 +51,8 @@ class Augment:
         size = 1 + either_way(n, 2) * self.scale
         matrix = torch.stack(
             [
-                torch.stack([angle.cos() * size[:, 0], -angle.sin() * size[:, 1]], -1),
-                torch.stack([angle.sin() * size[:, 0], angle.cos() * size[:, 1]], -1),
+                torch.stack([angle.cos() * size[:, 0], -angle.sin() * size[:, 1] * (h / w)], -1),
+                torch.stack([angle.sin() * size[:, 0] * (w / h), angle.cos() * size[:, 1]], -1),
             ],
             1,
         )  # [N, 2, 2]

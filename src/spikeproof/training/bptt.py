@@ -1,12 +1,13 @@
 """Training by back-propagation through time with surrogate gradients.
 
-A plain visible loop: AdamW, warm-up then cosine learning rate, cross-entropy on the logits. After each
-epoch the complete state (weights, optimiser, random generators, history) goes to one safetensors
-file, so that a run that was stopped continues bit for bit where it was.
+A plain visible loop: AdamW, warm-up then cosine learning rate, cross-entropy on the logits. After
+each epoch the complete state (weights, optimiser, random generators, history) goes to one
+safetensors file, so that a run that was stopped continues bit for bit where it was.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -58,7 +59,7 @@ def fit(
     state: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Progress]:
-    """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]`` (any dtype) and ``labels`` ``[N]``.
+    """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]``, any dtype, and ``labels`` ``[N]``.
 
     With ``state`` the run is saved there after each epoch and continued from there if the file
     exists. Returns the history, one entry per epoch, and leaves the network in evaluation mode.
@@ -70,16 +71,19 @@ def fit(
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps_per_epoch = -(-len(labels) // recipe.batch)
     history: list[Progress] = []
+    run = "" if state is None else _run_id(network, cells, labels, recipe)
     if state is not None and state.exists():
-        history = _resume(state, network, optimiser, rng, recipe)
+        history = _resume(state, run, network, optimiser, rng)
     for epoch in range(len(history), recipe.epochs):
         began = time.perf_counter()
         network.train()
         loss_sum = right = 0.0
-        batches = torch.randperm(len(labels), generator=rng).split(recipe.batch)
+        batches = torch.split(torch.randperm(len(labels), generator=rng), recipe.batch)
         for step, chosen in enumerate(batches, start=epoch * steps_per_epoch):
             for group in optimiser.param_groups:
-                group["lr"] = recipe.rate * _warm_then_cosine(step / (recipe.epochs * steps_per_epoch))
+                group["lr"] = recipe.rate * _warm_then_cosine(
+                    step / (recipe.epochs * steps_per_epoch)
+                )
             x = cells[chosen].float()
             if recipe.augment is not None:
                 x = recipe.augment(x, rng)
@@ -99,7 +103,7 @@ def fit(
         seconds = time.perf_counter() - began
         history.append(Progress(epoch + 1, recipe.epochs, loss_sum / n, right / n, seconds))
         if state is not None:
-            _save(state, network, optimiser, rng, recipe, history)
+            _save(state, run, network, optimiser, rng, history)
         report(history[-1])
     network.eval()
     return history
@@ -125,16 +129,25 @@ def _check(network: Network, cells: Tensor, labels: Tensor) -> None:
         )
 
 
-def _run_id(network: Network, recipe: Recipe) -> str:
-    return json.dumps({"network": network.description, "recipe": asdict(recipe)}, sort_keys=True)
+def _run_id(network: Network, cells: Tensor, labels: Tensor, recipe: Recipe) -> str:
+    data = hashlib.sha256()
+    for tensor in (cells, labels):
+        data.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+        data.update(memoryview(tensor.contiguous().numpy()).cast("B"))
+    run = {
+        "network": network.description,
+        "recipe": asdict(recipe),
+        "data": data.hexdigest(),
+    }
+    return json.dumps(run, sort_keys=True)
 
 
 def _save(
     path: Path,
+    run: str,
     network: Network,
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
-    recipe: Recipe,
     history: list[Progress],
 ) -> None:
     tensors = {f"model.{k}": v for k, v in network.state_dict().items()}
@@ -143,7 +156,7 @@ def _save(
     tensors["rng"] = rng.get_state()
     tensors["global_rng"] = torch.get_rng_state()
     metadata = {
-        "run": _run_id(network, recipe),
+        "run": run,
         "history": json.dumps([asdict(p) for p in history]),
     }
     write_tensors(path, tensors, metadata)
@@ -151,16 +164,16 @@ def _save(
 
 def _resume(
     path: Path,
+    run: str,
     network: Network,
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
-    recipe: Recipe,
 ) -> list[Progress]:
     tensors, metadata = read_tensors(path)
-    if metadata.get("run") != _run_id(network, recipe):
+    if metadata.get("run") != run:
         raise InvalidModel(
-            f"{path}: belongs to a run with another network or recipe; delete it or train into"
-            " another folder"
+            f"{path}: belongs to a run with another network, recipe or data; delete it or train"
+            " into another folder"
         )
     network.load_state_dict(_below(tensors, "model."))
     described = optimiser.state_dict()

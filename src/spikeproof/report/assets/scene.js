@@ -36,7 +36,7 @@ const unpackExample = (() => {
   return Object.assign(unpack, { LONG });
 })();
 
-/* `state`: now (µs), yaw, pitch (rad), zoom, show (per layer), side (clean, both, attacked). */
+/* `state`: now (µs), yaw, pitch (rad), zoom, lens (distance), show (per layer), side (clean, both, attacked). */
 function makeScene({ stage, camera, strip, look }, palette, state) {
   const [, , ADDED, REMOVED, MOVED] = LAYERS.keys();
   const SHADES = 24, EDGE = makeScene.EDGE, LONG = unpackExample.LONG;
@@ -69,7 +69,7 @@ function makeScene({ stage, camera, strip, look }, palette, state) {
     const cy = Math.cos(state.yaw), sy = Math.sin(state.yaw);
     const cp = Math.cos(state.pitch), sp = Math.sin(state.pitch);
     const raw = (a, b, c) => {
-      const away = c * cy - a * sy, deep = away * cp - b * sp, near = 5 / (5 + deep);
+      const away = c * cy - a * sy, deep = away * cp - b * sp, near = state.lens / (state.lens + deep);
       return [(a * cy + c * sy) * near, -(b * cp + away * sp) * near, deep, near];
     };
     const corners = [];

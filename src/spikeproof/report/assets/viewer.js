@@ -7,9 +7,9 @@
   const { palette, examples } = JSON.parse(source.textContent);
   const $ = (name) => root.querySelector(`[data-v="${name}"]`);
   const stage = $("stage"), strip = $("strip"), slider = $("time");
-  const HOME = { yaw: 0.62, pitch: 0.34, zoom: 1 };
-  const VIEWS = { oblique: HOME, front: { yaw: Math.PI / 2, pitch: 0, zoom: 1 },
-                  side: { yaw: 0, pitch: 0, zoom: 1 } };
+  const HOME = { yaw: 0.62, pitch: 0.34, zoom: 1, lens: 5 };
+  const VIEWS = { oblique: HOME, front: { yaw: Math.PI / 2, pitch: 0, zoom: 1, lens: 60 },
+                  side: { yaw: 0, pitch: 0, zoom: 1, lens: 60 } };
   const state = { ...HOME, now: 0, playing: false, show: LAYERS.map(() => true), side: "both" };
   const drawScene = makeScene(
     { stage, strip, camera: $("camera"), look: $("camera-what") }, palette, state);
@@ -49,7 +49,6 @@
     item = unpackExample(examples[k]);
     state.now = item.span;
     slider.max = item.span;
-    slider.step = Math.max(1, Math.round(item.span / 1000));
     $("caption").textContent = item.caption;
     for (const name of LAYERS) {
       const box = root.querySelector(`[data-layer="${name}"]`), count = item.counts[name];
@@ -62,7 +61,7 @@
   function turn(view) { Object.assign(state, view); redraw(); }
   const zoom = (factor) => turn({ zoom: Math.max(0.4, Math.min(8, state.zoom * factor)) });
   const rotate = (dx, dy) => turn({
-    yaw: state.yaw - dx, pitch: Math.max(-1.57, Math.min(1.57, state.pitch + dy)) });
+    lens: HOME.lens, yaw: state.yaw - dx, pitch: Math.max(-1.57, Math.min(1.57, state.pitch + dy)) });
   const seek = (t) => { state.now = Math.max(0, Math.min(item.span, t)); redraw(); };
 
   const touches = new Map();

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spikeproof.errors import SpikeproofError
-from spikeproof.report.load import inside, load
+from spikeproof.results.read import inside, load
 
 
 def results(audits: Any) -> dict[str, Any]:

@@ -130,6 +130,8 @@ class Row:
     flips: int | None = None
     relative: float | None = None
     recording: str | None = None
+    target: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Read ``results.json`` into the records of :mod:`spikeproof.report.results`.
+"""Read ``results.json`` into the records of :mod:`spikeproof.results.records`.
 
 The reader walks the records' type hints, so a wrong or missing field is reported by its path
 (``attacks[2].success.k``). Fields that this version does not know are ignored, so that the results
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from spikeproof.errors import SpikeproofError
-from spikeproof.report.results import SCHEMA, Audit
+from spikeproof.results.records import SCHEMA, Audit
 
 FILE: Final = "results.json"
 

@@ -1,0 +1,158 @@
+"""Spiking universal perturbation: one pattern of events that fools on all inputs.
+
+Each cell of the pattern has a running wish to hold an event (or to remove one). Per step a batch
+of learning recordings is attacked with the current pattern, the most wanted cells within the
+budget; the gradient of the margin at the result, folded back onto the pattern, is one vote for
+each cell. Votes are averaged with momentum and a falling step size, so the pattern settles.
+
+Untargeted votes tend to drive all recordings into one or two absorbing classes but keep arguing
+about which; so the classes that absorb most are also tried as fixed targets. The candidate that
+fools most of a part of the *learning* recordings is kept. Universal perturbations go back to
+Moosavi-Dezfooli et al. (CVPR 2017); on events to Büchel et al. (2022), who merge per-sample
+perturbations, where here the pattern itself is learned.
+
+A periodic pattern is learned over random offsets for every recording and step, since its attacker
+is not synchronised with the sensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from spikeproof.attacks.victim import Victim
+from spikeproof.errors import InvalidThreat
+from spikeproof.goals import Goal, Mislead, Target
+from spikeproof.threats import Threat, Universal
+from spikeproof.threats.universal import apply
+from spikeproof.types import Cells, Labels, PerSample
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """A learned universal perturbation ``[L, P, H, W]`` in {-1, 0, +1}, itself an attack."""
+
+    pattern: Tensor
+
+    def __call__(
+        self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
+    ) -> Cells:
+        """``x`` under the pattern, each sample at its own random offset if it is periodic."""
+        return apply(x, self.pattern, _offsets(len(x), threat, rng))
+
+
+@dataclass(frozen=True)
+class FitUniversal:
+    """How a universal pattern is learned.
+
+    ``steps`` of ``batch`` recordings per candidate; ``targets`` absorbing classes are tried
+    beside the untargeted one; ``rate`` is the first step size in units of the mean vote;
+    ``judges`` learning recordings choose between the candidates.
+    """
+
+    steps: int = 60
+    batch: int = 32
+    targets: int = 2
+    rate: float = 0.1
+    momentum: float = 0.9
+    judges: int = 200
+
+    def __call__(
+        self,
+        victim: Victim,
+        cells: Cells,
+        labels: Labels,
+        threat: Universal,
+        *,
+        rng: Generator,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Pattern:
+        """Learn on ``cells`` ``[M, T, P, H, W]`` (any dtype) with ``labels`` ``[M]``.
+
+        ``progress`` is told after each step how many recordings it took.
+        """
+        if not len(labels):
+            raise InvalidThreat("a universal pattern needs recordings to learn from; none given")
+        judges = torch.randperm(len(labels), generator=rng)[: self.judges]
+
+        def fooled(pattern: Tensor) -> tuple[float, Tensor]:
+            x = cells[judges].float()
+            logits = victim.logits(apply(x, pattern, _offsets(len(x), threat, rng)))
+            predicted = logits.argmax(1)
+            return (predicted != labels[judges]).float().mean().item(), predicted
+
+        pattern = self._learn(victim, cells, labels, threat, None, rng, progress)
+        score, predicted = fooled(pattern)
+        for target in predicted.bincount().argsort(descending=True)[: self.targets].tolist():
+            rival = self._learn(victim, cells, labels, threat, target, rng, progress)
+            rival_score, _ = fooled(rival)
+            if rival_score > score:
+                pattern, score = rival, rival_score
+        return Pattern(pattern)
+
+    def _learn(
+        self,
+        victim: Victim,
+        cells: Cells,
+        labels: Labels,
+        threat: Universal,
+        target: int | None,
+        rng: Generator,
+        progress: Callable[[int], None],
+    ) -> Tensor:
+        bins = cells.shape[1]
+        length = threat.period or bins
+        wish = torch.zeros(2, length, *cells.shape[2:])
+        votes, size = torch.zeros_like(wish), torch.zeros(())
+        pattern = wish[0]
+        usable = torch.arange(len(labels)) if target is None else (labels != target).nonzero()[:, 0]
+        for step in range(self.steps):
+            chosen = usable[torch.randint(len(usable), (self.batch,), generator=rng)]
+            x, y = cells[chosen].float(), labels[chosen]
+            goal: Goal = Mislead(y) if target is None else Target(torch.full_like(y, target))
+            offsets = _offsets(len(x), threat, rng)
+            _, gradient = victim.gradient(apply(x, pattern, offsets), goal, saturating)
+            empty = x == 0
+            vote = torch.stack(
+                [
+                    _fold((gradient * empty).float(), offsets, length),
+                    _fold(-gradient * ~empty, offsets, length),
+                ]
+            ) / len(x)
+            votes.mul_(self.momentum).add_(vote, alpha=1 - self.momentum)
+            size = 0.99 * size + 0.01 * vote.square().mean()
+            unbiased = votes / (1 - self.momentum ** (step + 1))
+            scale = (size / (1 - 0.99 ** (step + 1))).sqrt().clamp(min=1e-30)
+            wish += self.rate * falling(step / self.steps) * unbiased / scale
+            pattern = threat.draw(wish, bins)
+            progress(len(x))
+        return pattern
+
+
+def saturating(margin: PerSample) -> PerSample:
+    """The margin until it is safely won: recordings fooled by more than 1 lose their vote."""
+    return -F.softplus(1.0 - margin)
+
+
+def falling(done: float) -> float:
+    """Cosine from 1 to 0 over a run."""
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _offsets(n: int, threat: Threat, rng: Generator) -> Tensor | None:
+    if not isinstance(threat, Universal) or threat.period is None:
+        return None
+    return torch.randint(threat.period, (n,), generator=rng)
+
+
+def _fold(votes: Tensor, offsets: Tensor | None, length: int) -> Tensor:
+    """Sum votes ``[N, T, ...]`` over samples and repetitions, back onto the pattern ``[L, ...]``."""
+    bins = torch.arange(votes.shape[1])
+    rows = bins.expand(len(votes), -1) if offsets is None else (bins + offsets.unsqueeze(1))
+    folded = torch.zeros(length, *votes.shape[2:])
+    return folded.index_add_(0, (rows % length).flatten(), votes.flatten(0, 1))

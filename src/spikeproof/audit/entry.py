@@ -1,0 +1,151 @@
+"""One line of the audit: an attack or a control, measured part by part.
+
+A part is a slice of the audited recordings. Its measurement is a JSON-ready dictionary with a row
+per recording, written to disk before the next part begins; everything the report shows is
+computed from these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from spikeproof.attacks.victim import Queries, Victim
+from spikeproof.audit.settings import Settings
+from spikeproof.audit.subject import Subject
+from spikeproof.errors import Unrealisable
+from spikeproof.evaluate import judge, work
+from spikeproof.events import write
+from spikeproof.goals import Goal
+from spikeproof.threats import Threat
+from spikeproof.types import Cells
+
+Row: TypeAlias = dict[str, Any]
+Family = Literal["input-specific", "universal", "patch"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Where entries work: the subject, the settings, the audit's folder and what is measured.
+
+    ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the finished rows of
+    another entry.
+    """
+
+    subject: Subject
+    settings: Settings
+    folder: Path
+    predictions: Tensor
+    rows: Callable[[str], list[Row]]
+    queries: Queries = field(default_factory=Queries)
+
+    @property
+    def victim(self) -> Victim:
+        """The model as attacks see it; what they ask is counted in ``queries``."""
+        return Victim(self.subject.model, queries=self.queries)
+
+    def right(self, part: Tensor) -> Tensor:
+        """Those of ``part`` that the model classifies right: only they can be attacked."""
+        return part[self.predictions[part] == self.subject.labels[part]]
+
+    def rng(self, *what: object) -> Generator:
+        """A generator that depends on the seed and on what it is for, and on nothing else."""
+        words = [self.settings.seed, *(int.from_bytes(str(w).encode(), "big") for w in what)]
+        seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        return Generator().manual_seed(seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A measurable attack. ``control`` is the entry it is compared with.
+
+    ``run`` measures one part (indices of audited recordings); ``prepare`` (learning a pattern,
+    say) runs once before. ``cost`` is a rough share of the work, for the progress bar.
+    """
+
+    id: str
+    title: str
+    what: str
+    threat: str
+    family: Family
+    run: Callable[[Bench, Tensor], list[Row]]
+    prepare: Callable[[Bench], None] | None = None
+    control: str | None = None
+    is_control: bool = False
+    cost: float = 1.0
+
+
+def record(
+    bench: Bench,
+    entry: str,
+    chosen: Tensor,
+    adv: Cells,
+    goal: Goal,
+    threat: Threat,
+    *,
+    export: Tensor | None = None,
+    retime: bool = False,
+    extra: Row | None = None,
+) -> list[Row]:
+    """Judge ``adv`` of the recordings ``chosen`` and write the successful ones as event files.
+
+    A success whose cells no valid stream can have (refractory time) is no success. ``export``
+    flags which samples to write (default: all).
+    """
+    subject = bench.subject
+    clean = subject.clean(chosen)
+    outcome = judge(subject.model, clean, adv, goal, threat)
+    effort = work(subject.model, adv)
+    active = (clean > 0).flatten(1).sum(1)
+    rows = []
+    for j, i in enumerate(chosen.tolist()):
+        row: Row = {
+            "index": int(subject.index[i]),
+            "place": i,
+            "label": int(subject.labels[i]),
+            "clean": int(bench.predictions[i]),
+            "prediction": int(outcome.prediction[j]),
+            "success": bool(outcome.success[j]),
+            "valid": bool(outcome.valid[j]),
+            "why": outcome.why[j],
+            "flips": int(outcome.cost[j]),
+            "relative": float(outcome.cost[j]) / max(int(active[j]), 1),
+            "added": int(outcome.added[j]),
+            "removed": int(outcome.removed[j]),
+            "recording": None,
+            **(extra or {}),
+        }
+        if effort is not None:
+            row |= {"spikes": int(effort.spikes[j]), "synops": int(effort.synops[j])}
+        if row["success"] and (export is None or bool(export[j])):
+            try:
+                row["recording"] = write_recording(bench, entry, i, adv[j], retime)
+            except Unrealisable as error:
+                row |= {"success": False, "valid": False, "why": str(error)}
+        rows.append(row)
+    return rows
+
+
+def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str:
+    """Write the stream with these ``cells``; its name relative to the audit's folder.
+
+    Raises :class:`Unrealisable` if there is none, or if binning it does not give ``cells`` back.
+    """
+    subject = bench.subject
+    rng = np.random.default_rng([bench.settings.seed, i])
+    stream = subject.grid.unbin(
+        subject.events(i), cells, refractory=bench.settings.refractory, retime=retime, rng=rng
+    )
+    if not torch.equal(subject.grid.bin(stream), cells):
+        raise Unrealisable("the written stream does not give the attacked cells back")
+    name = f"recordings/{entry}/{int(subject.index[i])}.npz"
+    path = bench.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, stream)
+    return name

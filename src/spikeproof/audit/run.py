@@ -1,0 +1,187 @@
+"""Running an audit from its first part to its report, or from wherever it was interrupted."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import spikeproof
+from spikeproof.attacks.victim import Queries
+from spikeproof.audit import doubts
+from spikeproof.audit.assemble import assemble
+from spikeproof.audit.entry import Bench, Entry, Row
+from spikeproof.audit.settings import Settings
+from spikeproof.audit.standard import standard
+from spikeproof.audit.store import Store, write_json
+from spikeproof.audit.subject import Subject
+from spikeproof.errors import InvalidModel
+from spikeproof.evaluate import answer, work
+from spikeproof.events import write
+from spikeproof.results import FILE, Audit
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told while an audit runs: ``done`` of ``total`` (rough seconds of work), and what is next."""
+
+    done: float
+    total: float
+    doing: str
+
+
+def audit(
+    subject: Subject,
+    folder: Path,
+    settings: Settings,
+    *,
+    command: str = "",
+    fresh: bool = False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Audit:
+    """Run the standard audit of ``subject``, or what is missing of it, into ``folder``.
+
+    ``results.json`` is rewritten after every part. Raises a :class:`SpikeproofError` for a folder
+    that holds another audit or a model that cannot be attacked (no class right, no gradient).
+    """
+    store = Store(folder)
+    identity = {
+        "subject": subject.fingerprint(),
+        "settings": {**settings.to_dict(), "shares": list(settings.shares),
+                     "universal_shares": list(settings.universal_shares)},
+        "version": spikeproof.__version__,
+        "created": _now(),
+    }
+    created = store.open(identity, fresh=fresh)["created"]
+    clean = _clean(subject, store, settings, folder)
+    predictions = torch.tensor([r["prediction"] for r in clean["rows"]])
+    if not bool((predictions == subject.labels).any()):
+        raise InvalidModel(
+            "the model classifies none of the recordings right, so there is nothing to attack; check"
+            " that --data, its binning and the order of its classes are those it was trained on"
+        )
+    entries = standard(subject, settings)
+    parts = torch.arange(len(subject)).split(settings.part)
+    queries = Queries()
+
+    def rows_of(name: str) -> list[Row]:
+        kept = [store.get(f"{name}.{k}") for k in range(len(parts))]
+        return [row for part in kept if part is not None for row in part["rows"]]
+
+    bench = Bench(subject, settings, folder, predictions, rows_of, queries)
+    total = sum(e.cost for e in entries)
+    done = 0.0
+
+    def save(complete: bool) -> Audit:
+        results = assemble(
+            subject, settings, store, entries, len(parts), clean,
+            {"created": created, "updated": _now(), "command": command, "complete": complete,
+             "environment": environment()},
+        )
+        write_json(folder / FILE, asdict(results))
+        return results
+
+    results = save(False)
+    for entry in entries:
+        progress(Progress(done, total, entry.title))
+        fresh_parts = _run_entry(entry, bench, store, parts, queries, lambda share, e=entry, d=done:
+                                 progress(Progress(d + share * e.cost, total, e.title)))
+        done += entry.cost
+        if fresh_parts:
+            results = save(False)
+    progress(Progress(total, total, "results"))
+    return save(True)
+
+
+def _run_entry(
+    entry: Entry,
+    bench: Bench,
+    store: Store,
+    parts: tuple[Tensor, ...],
+    queries: Queries,
+    tell: Callable[[float], None],
+) -> bool:
+    """Measure what is missing of an entry; whether anything was."""
+    missing = [k for k in range(len(parts)) if store.get(f"{entry.id}.{k}") is None]
+    if missing and entry.prepare is not None and store.get(f"{entry.id}.prepare") is None:
+        store.put(f"{entry.id}.prepare", _timed(lambda: entry.prepare(bench), queries))  # type: ignore[misc]
+        tell(0.7)
+    for k in missing:
+        measured = _timed(lambda k=k: entry.run(bench, parts[k]), queries)  # type: ignore[misc]
+        store.put(f"{entry.id}.{k}", {**measured, "rows": measured["result"], "result": None})
+        tell((k + 1) / len(parts))
+    return bool(missing)
+
+
+def _timed(run: Callable[[], Any], queries: Queries) -> dict[str, Any]:
+    """What ``run`` gives, with the seconds and queries it took."""
+    gradients, forwards, began = queries.gradients, queries.forwards, time.perf_counter()
+    result = run()
+    return {
+        "result": result,
+        "seconds": time.perf_counter() - began,
+        "gradients": queries.gradients - gradients,
+        "forwards": queries.forwards - forwards,
+    }
+
+
+def _clean(subject: Subject, store: Store, settings: Settings, folder: Path) -> dict[str, Any]:
+    """The model on the unchanged recordings; these are also written into the audit's folder."""
+    kept = store.get("clean")
+    if kept is not None:
+        return kept
+    began = time.perf_counter()
+    rows: list[Row] = []
+    for part in torch.arange(len(subject)).split(settings.part):
+        x = subject.clean(part)
+        logits = answer(subject.model, x)
+        if bool((subject.labels >= logits.shape[1]).any()):
+            raise InvalidModel(
+                f"label {int(subject.labels.max())} is outside the model's {logits.shape[1]}"
+                " classes; give data with the classes that the model was trained on"
+            )
+        effort = work(subject.model, x)
+        active = (x > 0).flatten(1).sum(1)
+        for j, i in enumerate(part.tolist()):
+            events = subject.events(i)
+            path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, events)
+            row: Row = {
+                "place": i,
+                "prediction": int(logits[j].argmax()),
+                "active": int(active[j]),
+                "events": len(events),
+            }
+            if effort is not None:
+                row |= {"spikes": int(effort.spikes[j]), "synops": int(effort.synops[j])}
+            rows.append(row)
+    value = {
+        "rows": rows,
+        "seconds": time.perf_counter() - began,
+        "trust": doubts.probe(subject),
+    }
+    store.put("clean", value)
+    return value
+
+
+def environment() -> dict[str, str]:
+    """The versions and machine that a figure was made with."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": "cpu",
+        "threads": str(torch.get_num_threads()),
+        "cpu": platform.processor() or platform.machine(),
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,53 @@
+"""What an audit does, in one immutable value; two audits with equal settings are comparable."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spikeproof.errors import InvalidThreat
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the standard audit; the defaults are the standard.
+
+    ``recordings`` from the test split are audited, in parts of ``part`` that are saved as they
+    are done. ``shares`` are the flip budgets of the curve as shares of the active cells,
+    ``universal_shares`` those of universal patterns as shares of the mean. ``period`` is that of
+    the periodic pattern and ``max_shift`` that of moved events, in time bins. The patch is
+    ``patch`` x ``patch`` pixels. ``refractory`` (µs) holds for every event that is added to a
+    stream. ``fit_steps`` gradient steps of ``fit_batch`` recordings are spent on each universal
+    pattern and patch, drawn from at most ``learn`` learning recordings.
+    """
+
+    recordings: int = 100
+    seed: int = 0
+    part: int = 50
+    steps: int = 40
+    shares: tuple[float, ...] = (0.005, 0.01, 0.02, 0.04, 0.08)
+    max_shift: int = 2
+    universal_shares: tuple[float, ...] = (0.1, 0.2)
+    period: int = 4
+    patch: int = 10
+    refractory: int = 1000
+    fit_steps: int = 40
+    fit_batch: int = 24
+    fit_targets: int = 1
+    patch_batch: int = 6
+    learn: int = 1000
+    examples: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("recordings", "part", "steps", "period", "patch", "fit_steps", "fit_batch"):
+            if getattr(self, name) < 1:
+                raise InvalidThreat(f"{name} is {getattr(self, name)}; give at least 1")
+        for share in (*self.shares, *self.universal_shares):
+            if not 0 < share <= 1:
+                raise InvalidThreat(
+                    f"budget {share} is not a share between 0 and 1 of the active cells"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description."""
+        return asdict(self)

@@ -1,0 +1,92 @@
+"""The audit's memory on disk: what is finished stays finished.
+
+Every measured part is one small JSON file below ``work/``, written whole or not at all. An audit
+that was interrupted, by Ctrl-C or by a power cut, reads them back and goes on with the first part
+that is missing. ``work/audit.json`` says which model, recordings and settings the parts belong to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikeproof.errors import SpikeproofError
+
+_HEAD = "audit.json"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The audit's folder. Parts are named, such as ``flip-minimum.0``."""
+
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """Where unfinished business is kept."""
+        return self.folder / "work"
+
+    def open(self, identity: dict[str, Any], *, fresh: bool = False) -> dict[str, Any]:
+        """Begin or continue the audit with this ``identity``; gives what was noted at its start.
+
+        ``identity["created"]`` may differ (the first one is kept), everything else must agree.
+        Raises :class:`SpikeproofError` if the folder cannot be written or holds another audit.
+        """
+        if fresh:
+            for name in ("work", "recordings"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            write_json(self.work / ".probe", {})
+            (self.work / ".probe").unlink()
+        except OSError as error:
+            raise SpikeproofError(
+                f"{self.folder}: cannot be written ({error.strerror}); choose another --out"
+            ) from error
+        head = self.work / _HEAD
+        if not head.exists():
+            write_json(head, identity)
+            return identity
+        before = _read_json(head)
+        differ = sorted(
+            k for k in {*before, *identity} - {"created"} if before.get(k) != identity.get(k)
+        )
+        if differ:
+            raise SpikeproofError(
+                f"{self.folder}: holds an audit with another {differ[0]}; choose another --out, or"
+                " pass --fresh to replace it"
+            )
+        return before
+
+    def get(self, part: str) -> dict[str, Any] | None:
+        """The finished part of this name, or None."""
+        path = self.work / f"{part}.json"
+        return _read_json(path) if path.exists() else None
+
+    def put(self, part: str, value: dict[str, Any]) -> None:
+        """Keep a finished part."""
+        write_json(self.work / f"{part}.json", value)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write so that a reader (or a crash) sees the old file or the new one, never half."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(value, file, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpikeproofError(f"{path}: is damaged ({error}); delete it and run again") from error
+    if not isinstance(value, dict):
+        raise SpikeproofError(f"{path}: is damaged; delete it and run again")
+    return value
