@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Before torch is imported: threads that wait must not spin, or on a machine with other work to do
+# the many tiny parallel loops of these tests take twenty times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 settings.register_profile(
     "spikeproof",
     deadline=None,  # shared machines are slow at times

@@ -32,7 +32,9 @@ class RandomEdits:
         return threat.select(x, gain, self.count)
 
 
-def random_pattern(like: torch.Tensor, threat: Universal, bins: int, rng: Generator) -> torch.Tensor:
+def random_pattern(
+    like: torch.Tensor, threat: Universal, bins: int, rng: Generator
+) -> torch.Tensor:
     """A random universal pattern with as many additions and removals as ``like`` ``[L, P, H, W]``."""
     wish = torch.rand(like.shape, generator=rng) + 1e-6
     adds, removes = int((like > 0).sum()), int((like < 0).sum())

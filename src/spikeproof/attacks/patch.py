@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.universal import falling, saturating
+from spikeproof.attacks.universal import counting, falling
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Target
@@ -127,7 +127,7 @@ class FitPatch:
             x = cells[self._others(labels, targets, rng)].float()
             views = Views.draw(len(x), x, threat, self.free_time, rng)
             adv = put(x, (wish > 0)[targets], views, threat)
-            _, gradient = victim.gradient(adv, Target(targets), saturating)
+            _, gradient = victim.gradient(adv, Target(targets), counting)
             mine = gradient.flatten(1).gather(1, views.index(x, threat).flatten(1))
             vote = mine.view(n_classes, self.batch, *shape[1:]).mean(1)
             votes.mul_(self.momentum).add_(vote, alpha=1 - self.momentum)

@@ -30,7 +30,7 @@ from spikeproof.attacks.refine import exhaust_small, prune
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
-from spikeproof.types import Cells, Gain
+from spikeproof.types import Cells, Gain, PerSample
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ class SparseFlip:
         live: Tensor,
         clean: Cells,
         adv: Cells,
-        margin: Tensor,
+        margin: PerSample,
         threat: Threat,
-        found: Cells,
+        found: Tensor,
         cost: Tensor,
         k: Tensor,
         stale: Tensor,

@@ -7,7 +7,10 @@ each cell. Votes are averaged with momentum and a falling step size, so the patt
 
 Untargeted votes tend to drive all recordings into one or two absorbing classes but keep arguing
 about which; so the classes that absorb most are also tried as fixed targets. The candidate that
-fools most of a part of the *learning* recordings is kept. Universal perturbations go back to
+fools most of a part of the *learning* recordings is kept and polished: votes then come from the
+sigmoid of the margin, a smooth count of fooled recordings, which lets go of hopeless recordings
+as well as of safely fooled ones. (What is left is mostly the absorbing class itself: one pattern
+cannot push a recording into a class and out of it.) Universal perturbations go back to
 Moosavi-Dezfooli et al. (CVPR 2017); on events to Büchel et al. (2022), who merge per-sample
 perturbations, where here the pattern itself is learned.
 
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -50,9 +53,9 @@ class Pattern:
 class FitUniversal:
     """How a universal pattern is learned.
 
-    ``steps`` of ``batch`` recordings per candidate; ``targets`` absorbing classes are tried
-    beside the untargeted one; ``rate`` is the first step size in units of the mean vote;
-    ``judges`` learning recordings choose between the candidates.
+    ``steps`` of ``batch`` recordings per candidate and half as many to polish the best;
+    ``targets`` absorbing classes are tried beside the untargeted one; ``rate`` is the first step
+    size in units of the mean vote; ``judges`` learning recordings choose between the candidates.
     """
 
     steps: int = 60
@@ -60,7 +63,7 @@ class FitUniversal:
     targets: int = 2
     rate: float = 0.1
     momentum: float = 0.9
-    judges: int = 200
+    judges: int = 400
 
     def __call__(
         self,
@@ -80,20 +83,23 @@ class FitUniversal:
             raise InvalidThreat("a universal pattern needs recordings to learn from; none given")
         judges = torch.randperm(len(labels), generator=rng)[: self.judges]
 
-        def fooled(pattern: Tensor) -> tuple[float, Tensor]:
-            x = cells[judges].float()
-            logits = victim.logits(apply(x, pattern, _offsets(len(x), threat, rng)))
-            predicted = logits.argmax(1)
-            return (predicted != labels[judges]).float().mean().item(), predicted
+        def learn(target: int | None, start: _Search | None = None) -> _Search:
+            search = self._learn(victim, cells, labels, threat, target, start, rng, progress)
+            logits = [
+                victim.logits(apply(x, search.pattern, _offsets(len(x), threat, rng)))
+                for x in (cells[part].float() for part in judges.split(self.batch))
+            ]
+            search.predicted = torch.cat(logits).argmax(1)
+            return search
 
-        pattern = self._learn(victim, cells, labels, threat, None, rng, progress)
-        score, predicted = fooled(pattern)
-        for target in predicted.bincount().argsort(descending=True)[: self.targets].tolist():
-            rival = self._learn(victim, cells, labels, threat, target, rng, progress)
-            rival_score, _ = fooled(rival)
-            if rival_score > score:
-                pattern, score = rival, rival_score
-        return Pattern(pattern)
+        def fooled(search: _Search) -> int:
+            return int((search.predicted != labels[judges]).sum())
+
+        best = learn(None)
+        absorbing = best.predicted.bincount().argsort(descending=True)[: self.targets]
+        best = max([best, *(learn(target) for target in absorbing.tolist())], key=fooled)
+        best = max([best, learn(None, best)], key=fooled)
+        return Pattern(best.pattern)
 
     def _learn(
         self,
@@ -102,21 +108,32 @@ class FitUniversal:
         labels: Labels,
         threat: Universal,
         target: int | None,
+        start: _Search | None,
         rng: Generator,
         progress: Callable[[int], None],
-    ) -> Tensor:
+    ) -> _Search:
+        """Search from an empty pattern, or polish the one that ``start`` has found."""
         bins = cells.shape[1]
         length = threat.period or bins
-        wish = torch.zeros(2, length, *cells.shape[2:])
+        if start is None:
+            wish, steps, rate, shape = (
+                torch.zeros(2, length, *cells.shape[2:]),
+                self.steps,
+                1.0,
+                saturating,
+            )
+            pattern = wish[0]
+        else:
+            wish, steps, rate, shape = start.wish.clone(), self.steps // 2, 0.5, counting
+            pattern = start.pattern
         votes, size = torch.zeros_like(wish), torch.zeros(())
-        pattern = wish[0]
         usable = torch.arange(len(labels)) if target is None else (labels != target).nonzero()[:, 0]
-        for step in range(self.steps):
+        for step in range(steps):
             chosen = usable[torch.randint(len(usable), (self.batch,), generator=rng)]
             x, y = cells[chosen].float(), labels[chosen]
             goal: Goal = Mislead(y) if target is None else Target(torch.full_like(y, target))
             offsets = _offsets(len(x), threat, rng)
-            _, gradient = victim.gradient(apply(x, pattern, offsets), goal, saturating)
+            _, gradient = victim.gradient(apply(x, pattern, offsets), goal, shape)
             empty = x == 0
             vote = torch.stack(
                 [
@@ -128,15 +145,33 @@ class FitUniversal:
             size = 0.99 * size + 0.01 * vote.square().mean()
             unbiased = votes / (1 - self.momentum ** (step + 1))
             scale = (size / (1 - 0.99 ** (step + 1))).sqrt().clamp(min=1e-30)
-            wish += self.rate * falling(step / self.steps) * unbiased / scale
+            wish += rate * self.rate * falling(step / steps) * unbiased / scale
             pattern = threat.draw(wish, bins)
             progress(len(x))
-        return pattern
+        return _Search(wish, pattern)
+
+
+@dataclass(eq=False)
+class _Search:
+    """Where a search has come to: wishes ``[2, L, P, H, W]``, their pattern, what it leads to."""
+
+    wish: Tensor
+    pattern: Tensor
+    predicted: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
 
 
 def saturating(margin: PerSample) -> PerSample:
     """The margin until it is safely won: recordings fooled by more than 1 lose their vote."""
     return -F.softplus(1.0 - margin)
+
+
+def counting(margin: PerSample) -> PerSample:
+    """A smooth count of the recordings that are fooled: 0 far below the boundary, 1 far above.
+
+    Only recordings near the boundary have a say; the width 2 is that of logits, whose spread is
+    of this order in trained networks.
+    """
+    return torch.sigmoid(margin / 2)
 
 
 def falling(done: float) -> float:

@@ -44,7 +44,14 @@ def assemble(
         rows = [row for part in done for row in part["rows"]]
         seen = len(subject) if len(done) == parts else min(len(subject), len(done) * settings.part)
         attacks[entry.id] = _attack(
-            entry, rows, clean["rows"], seen, len(subject.classes), len(done) == parts, spent, subject
+            entry,
+            rows,
+            clean["rows"],
+            seen,
+            len(subject.classes),
+            len(done) == parts,
+            spent,
+            subject,
         )
         timing.append(rec.Stage(entry.title, sum(s["seconds"] for s in spent)))
     for name, attack in attacks.items():
@@ -208,8 +215,14 @@ def _examples(
     subject: Subject, attacks: dict[str, Attack], clean: list[Row], most: int
 ) -> tuple[rec.Example, ...]:
     """Successful recordings to look at: turns between the attacks, another recording each time."""
-    order = ["flip-minimum", "retime", *(a for a in attacks if a.startswith("universal")),
-             "periodic", "patch-fixed", "patch-anywhere"]
+    order = [
+        "flip-minimum",
+        "retime",
+        *(a for a in attacks if a.startswith("universal")),
+        "periodic",
+        "patch-fixed",
+        "patch-anywhere",
+    ]
     pools = [
         [r for r in attacks[name].rows if r.success and r.recording] if name in attacks else []
         for name in order
@@ -229,9 +242,9 @@ def _examples(
                 rec.Example(
                     attack=name,
                     index=row.index,
-                    label=names[row.label],
-                    clean_prediction=names[by_index[row.index]["prediction"]],
-                    attacked_prediction=names[row.prediction],
+                    label=_named(names, row.label),
+                    clean_prediction=_named(names, by_index[row.index]["prediction"]),
+                    attacked_prediction=_named(names, row.prediction),
                     clean=f"recordings/clean/{row.index}.npz",
                     attacked=row.recording or "",
                     moved=name == "retime",
@@ -239,3 +252,8 @@ def _examples(
                 )
             )
     return tuple(shown)
+
+
+def _named(names: tuple[str, ...], k: int) -> str:
+    """The class ``k``, also of a model with more outputs than the data have labels."""
+    return names[k] if k < len(names) else f"class {k}"

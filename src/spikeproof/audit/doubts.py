@@ -7,6 +7,7 @@ that is found stands in the report with its figures.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -134,7 +135,7 @@ def _about_data(subject: Subject) -> list[Doubt]:
 def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
     found = []
     if attack.invalid:
-        whys = {row.why for row in attack.rows if not row.valid}
+        whys = {row.why.partition(": ")[2] or row.why for row in attack.rows if not row.valid}
         found.append(
             Doubt(
                 f"{attack.title}: {attack.invalid} invalid results",
@@ -144,7 +145,8 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
         )
     free = attack.id in ("flip-minimum", "retime")
     share = attack.success.value
-    if attack.id == "flip-minimum" and share is not None and share < 1:
+    missed = attack.success.n - attack.success.k - attack.invalid
+    if attack.id == "flip-minimum" and missed > 0:
         found.append(
             Doubt(
                 "No limit, and still not everything falls",
@@ -166,7 +168,7 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
                 )
             )
     points = [p.robust_accuracy for p in attack.curve]
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in pairwise(points):
         if before.value is not None and after.value is not None and after.value > before.value:
             found.append(
                 Doubt(

@@ -26,6 +26,7 @@ from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import answer, work
 from spikeproof.events import write
 from spikeproof.results import FILE, Audit
+from spikeproof.types import Model
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,11 @@ def audit(
     store = Store(folder)
     identity = {
         "subject": subject.fingerprint(),
-        "settings": {**settings.to_dict(), "shares": list(settings.shares),
-                     "universal_shares": list(settings.universal_shares)},
+        "settings": {
+            **settings.to_dict(),
+            "shares": list(settings.shares),
+            "universal_shares": list(settings.universal_shares),
+        },
         "version": spikeproof.__version__,
         "created": _now(),
     }
@@ -64,11 +68,11 @@ def audit(
     predictions = torch.tensor([r["prediction"] for r in clean["rows"]])
     if not bool((predictions == subject.labels).any()):
         raise InvalidModel(
-            "the model classifies none of the recordings right, so there is nothing to attack; check"
-            " that --data, its binning and the order of its classes are those it was trained on"
+            "the model classifies none of the recordings right, so there is nothing to attack;"
+            " check that --data, its binning and the order of its classes are those of its training"
         )
     entries = standard(subject, settings)
-    parts = torch.arange(len(subject)).split(settings.part)
+    parts = torch.split(torch.arange(len(subject)), settings.part)
     queries = Queries()
 
     def rows_of(name: str) -> list[Row]:
@@ -81,21 +85,34 @@ def audit(
 
     def save(complete: bool) -> Audit:
         results = assemble(
-            subject, settings, store, entries, len(parts), clean,
-            {"created": created, "updated": _now(), "command": command, "complete": complete,
-             "environment": environment()},
+            subject,
+            settings,
+            store,
+            entries,
+            len(parts),
+            clean,
+            {
+                "created": created,
+                "updated": _now(),
+                "command": command,
+                "complete": complete,
+                "environment": environment(subject.model),
+            },
         )
         write_json(folder / FILE, asdict(results))
         return results
 
-    results = save(False)
+    save(False)
     for entry in entries:
-        progress(Progress(done, total, entry.title))
-        fresh_parts = _run_entry(entry, bench, store, parts, queries, lambda share, e=entry, d=done:
-                                 progress(Progress(d + share * e.cost, total, e.title)))
+
+        def tell(share: float, before: float = done, entry: Entry = entry) -> None:
+            progress(Progress(before + share * entry.cost, total, entry.title))
+
+        tell(0.0)
+        fresh_parts = _run_entry(entry, bench, store, parts, queries, tell)
         done += entry.cost
         if fresh_parts:
-            results = save(False)
+            save(False)
     progress(Progress(total, total, "results"))
     return save(True)
 
@@ -139,7 +156,7 @@ def _clean(subject: Subject, store: Store, settings: Settings, folder: Path) -> 
         return kept
     began = time.perf_counter()
     rows: list[Row] = []
-    for part in torch.arange(len(subject)).split(settings.part):
+    for part in torch.split(torch.arange(len(subject)), settings.part):
         x = subject.clean(part)
         logits = answer(subject.model, x)
         if bool((subject.labels >= logits.shape[1]).any()):
@@ -172,12 +189,14 @@ def _clean(subject: Subject, store: Store, settings: Settings, folder: Path) -> 
     return value
 
 
-def environment() -> dict[str, str]:
+def environment(model: Model) -> dict[str, str]:
     """The versions and machine that a figure was made with."""
+    weights = model.parameters() if isinstance(model, torch.nn.Module) else iter(())
+    first = next(weights, None)
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": "cpu",
+        "device": "cpu" if first is None else first.device.type,
         "threads": str(torch.get_num_threads()),
         "cpu": platform.processor() or platform.machine(),
     }

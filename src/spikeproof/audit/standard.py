@@ -136,7 +136,8 @@ def _budget(threat: Flip, settings: Settings) -> list[Entry]:
             limited = threat.at(share)
             chosen = bench.right(part)
             limit = limited.limit(bench.subject.clean(chosen))
-            open_, done = [], []
+            open_: list[int] = []
+            done: list[int] = []
             for i, most in zip(chosen.tolist(), limit.tolist(), strict=True):
                 row = known[i]
                 within = row["success"] and row["flips"] <= most

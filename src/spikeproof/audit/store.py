@@ -36,9 +36,10 @@ class Store:
         ``identity["created"]`` may differ (the first one is kept), everything else must agree.
         Raises :class:`SpikeproofError` if the folder cannot be written or holds another audit.
         """
-        if fresh:
-            for name in ("work", "recordings"):
-                shutil.rmtree(self.folder / name, ignore_errors=True)
+        head = self.work / _HEAD
+        self._refuse_others(head)
+        if fresh and head.exists():
+            self._empty(head)
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             write_json(self.work / ".probe", {})
@@ -47,20 +48,34 @@ class Store:
             raise SpikeproofError(
                 f"{self.folder}: cannot be written ({error.strerror}); choose another --out"
             ) from error
-        head = self.work / _HEAD
         if not head.exists():
             write_json(head, identity)
             return identity
         before = _read_json(head)
-        differ = sorted(
-            k for k in {*before, *identity} - {"created"} if before.get(k) != identity.get(k)
-        )
-        if differ:
+        if (other := _difference(before, identity)) is not None:
             raise SpikeproofError(
-                f"{self.folder}: holds an audit with another {differ[0]}; choose another --out, or"
-                " pass --fresh to replace it"
+                f"{self.folder}: holds an audit {other}; choose another --out, or pass --fresh to"
+                " replace it"
             )
         return before
+
+    def _refuse_others(self, head: Path) -> None:
+        """Raise if a folder that an audit would fill, or empty, holds what no audit wrote."""
+        if head.exists():
+            return
+        for folder in (self.work, self.folder / "recordings"):
+            if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
+                raise SpikeproofError(
+                    f"{folder}: is there already and not from an audit; choose another --out"
+                )
+
+    def _empty(self, head: Path) -> None:
+        """Delete the audit; its head goes last, so that a crash leaves one to delete."""
+        shutil.rmtree(self.folder / "recordings", ignore_errors=True)
+        for path in self.work.iterdir():
+            if path != head:
+                path.unlink()
+        head.unlink()
 
     def get(self, part: str) -> dict[str, Any] | None:
         """The finished part of this name, or None."""
@@ -70,6 +85,21 @@ class Store:
     def put(self, part: str, value: dict[str, Any]) -> None:
         """Keep a finished part."""
         write_json(self.work / f"{part}.json", value)
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """How the audit that is there differs from the one that is asked for, in words."""
+    if before.get("version") != now["version"]:
+        return f"by spikeproof {before.get('version')}"
+    old, new = before.get("settings") or {}, now["settings"]
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            return f"with {name} {_said(old.get(name))}, not {_said(new.get(name))}"
+    return None if before.get("subject") == now["subject"] else "of another model or other data"
+
+
+def _said(value: Any) -> str:
+    return "/".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value}"
 
 
 def write_json(path: Path, value: Any) -> None:

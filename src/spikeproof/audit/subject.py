@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from spikeproof.errors import InvalidRecording
@@ -34,7 +35,7 @@ class Subject:
     cells: Tensor
     labels: Labels
     learn_cells: Tensor
-    learn_labels: Labels
+    learn_labels: Int[Tensor, " m"]
 
     def __len__(self) -> int:
         """Count the audited recordings."""
@@ -98,8 +99,8 @@ def take(
     if bool(empty.any()):
         name = data.test.names[int(chosen[int(empty.int().argmax())])]
         raise InvalidRecording(
-            f"{name}: has no event inside the window of {grid.window} µs from {grid.start} µs;"
-            " pass another --window or --start, or remove the recording"
+            f"{name}: has no event inside the model's window of {grid.window} µs from"
+            f" {grid.start} µs; remove the recording, or train a model with another --window"
         )
     return Subject(
         model=model,

@@ -32,7 +32,7 @@ def work(model: Any, x: Cells, chunk: int = 32) -> Work | None:
     """Measure ``model`` on ``x`` ``[N, T, P, H, W]``; None if it is not a torch module."""
     if not isinstance(model, nn.Module):
         return None
-    parts = [_measure(model, part) for part in x.split(chunk)]
+    parts = [_measure(model, part) for part in torch.split(x, chunk)]
     return Work(torch.cat([p.spikes for p in parts]), torch.cat([p.synops for p in parts]))
 
 
@@ -41,12 +41,12 @@ def _measure(model: nn.Module, x: Cells) -> Work:
     spikes, synops = torch.zeros(n, dtype=torch.long), torch.zeros(n, dtype=torch.long)
 
     def count_spikes(_: nn.Module, __: Any, out: Tensor) -> None:
-        spikes.add_((out != 0).reshape(n, -1).sum(1))
+        spikes.add_((out != 0).reshape(n, -1).sum(1).cpu())
 
     def count_synops(layer: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
         weight = layer.weight if isinstance(layer, Weighted) else layer
         busy = inputs[0] != 0  # [N*T, ...] or [N, T, ...]
-        synops.add_((busy * _fan_out(weight, inputs[0])).reshape(n, -1).sum(1).long())
+        synops.add_((busy * _fan_out(weight, inputs[0])).reshape(n, -1).sum(1).long().cpu())
 
     hooks = []
     ours = {m.weight for m in model.modules() if isinstance(m, Weighted)}  # may be bypassed
@@ -69,11 +69,17 @@ def _fan_out(layer: nn.Module, inputs: Tensor) -> Tensor:
     if isinstance(layer, nn.Linear):
         return torch.tensor(float(layer.out_features))
     assert isinstance(layer, nn.Conv2d)
-    probe = torch.zeros(1, *inputs.shape[-3:], requires_grad=True)
+    probe = torch.zeros(1, *inputs.shape[-3:], device=inputs.device, requires_grad=True)
     with torch.enable_grad():
         ones = torch.ones_like(layer.weight)
         reached = F.conv2d(
-            probe, ones, None, layer.stride, layer.padding, layer.dilation, layer.groups  # type: ignore[arg-type]
+            probe,
+            ones,
+            None,
+            layer.stride,
+            layer.padding,
+            layer.dilation,
+            layer.groups,
         )
         (fan_out,) = torch.autograd.grad(reached.sum(), probe)
     return fan_out

@@ -41,7 +41,7 @@ def answer(model: Model, x: Cells, chunk: int = 32) -> Logits:
     Raises :class:`InvalidModel` if they are not finite or not ``[N, K]``.
     """
     with torch.no_grad():
-        logits = torch.cat([model(part) for part in x.split(chunk)])
+        logits = torch.cat([model(part) for part in torch.split(x, chunk)])
     if logits.dim() != 2 or len(logits) != len(x):
         raise InvalidModel(f"the model answers {list(logits.shape)} where [{len(x)}, K] is needed")
     if not torch.isfinite(logits).all():

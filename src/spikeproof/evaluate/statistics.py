@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,8 +33,11 @@ def proportion(k: int, n: int) -> Proportion:
 
 def summary(values: Sequence[float]) -> Summary:
     """Mean, median, quartiles and the 95 % interval of the median."""
-    if not len(values):
-        return Summary(0)
+    return _summary(tuple(values)) if len(values) else Summary(0)
+
+
+@lru_cache(maxsize=4096)  # an audit sums up the same figures after every part
+def _summary(values: tuple[float, ...]) -> Summary:
     x = np.asarray(values, dtype=np.float64)
     q25, median, q75 = np.percentile(x, [25, 50, 75])
     draws = np.random.default_rng(0).integers(len(x), size=(_RESAMPLES, len(x)))

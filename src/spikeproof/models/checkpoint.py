@@ -112,11 +112,24 @@ def file_digest(path: Path) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file so that a reader sees the old file or the new one, never half."""
-    data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata)
+    """Write a safetensors file so that a reader sees the old file or the new one, never half.
+
+    The same tensors and metadata always give the same bytes.
+    """
+    data = _in_order(save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata))
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(data)
     os.replace(part, path)
+
+
+def _in_order(data: bytes) -> bytes:
+    """Safetensors ``data`` with its metadata sorted (the library writes it in random order)."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)  # tensors stay aligned to 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

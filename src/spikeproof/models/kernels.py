@@ -9,7 +9,7 @@ loop reads its inputs and writes its outputs once. The arithmetic is that of the
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, no_type_check
 
 import numpy as np
 from numba import njit, prange
@@ -36,6 +36,7 @@ def kind_of(surrogate: Surrogate) -> tuple[int, float]:
             return PRECOMPUTED, 0.0
 
 
+@no_type_check  # numba compiles the plain function, not one wrapped in run-time checks
 @njit(parallel=True, cache=True, fastmath={"contract"})
 def forward(current: F32, decay: float, threshold: float, hard: bool, v: F32, spikes: F32) -> None:
     """Fill ``v`` and ``spikes``, all ``[N, T, F]``, from the input ``current``."""
@@ -63,6 +64,7 @@ def forward(current: F32, decay: float, threshold: float, hard: bool, v: F32, sp
                     membrane[j] = u - threshold32 if fired else u
 
 
+@no_type_check
 @njit(parallel=True, cache=True, fastmath={"contract"})
 def backward(
     grad: F32,

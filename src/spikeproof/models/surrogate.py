@@ -86,7 +86,8 @@ class PotentialDependent:
         """Stand-in for d spike / d u; ``u`` is ``[N, T, C, ...]`` or ``[N, T, F]``."""
         space = tuple(range(3, u.dim()))
         over = (1, *space) if space else (1, 2)
-        s = u.std(dim=over, correction=0, keepdim=True).clamp_(min=1e-3)
+        centred = u - u.mean(dim=over, keepdim=True)
+        s = centred.square_().mean(dim=over, keepdim=True).sqrt_().clamp_(min=1e-3)
         z = (u - self.shift * s) / s
         return torch.exp(z.square_().mul_(-0.5)) / (math.sqrt(2 * math.pi) * s)
 

@@ -14,9 +14,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from spikeproof.report import palette
-from spikeproof.results.records import Attack, Pair, Point, Proportion
 from spikeproof.report.svg import NARROW, WIDE, chart
 from spikeproof.report.words import number, percent, plain
+from spikeproof.results.records import Attack, Pair, Point, Proportion
 
 DOTS: Final = 300  # recordings drawn one dot each; more become bars
 _HUES: Final = (palette.ATTACK, palette.REMOVED, palette.MOVED)

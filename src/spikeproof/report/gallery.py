@@ -13,9 +13,9 @@ from typing import Any
 from spikeproof.errors import SpikeproofError
 from spikeproof.events import Difference, Events, compare, read
 from spikeproof.report import embed, pictures
+from spikeproof.report.words import number, plain
 from spikeproof.results.read import inside
 from spikeproof.results.records import Attack, Audit, Example
-from spikeproof.report.words import number, plain
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import math
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats.verdict import Verdict
@@ -97,6 +98,6 @@ def best(gain: Gain, count: Counts) -> Mask:
     return ((above | level) & (flat > 0) & (count > 0)).view_as(gain)
 
 
-def flipped(clean: Cells) -> Cells:
+def flipped(clean: Tensor) -> Tensor:
     """Every cell edited: occupied ones emptied, empty ones given one event."""
     return (clean == 0).to(clean)

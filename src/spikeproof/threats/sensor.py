@@ -79,11 +79,10 @@ class Sensor:
 
     def _thin_bins(self, clean: Cells, gain: Gain, per_bin: int) -> Gain:
         """In each time bin only so many additions stay as the rate leaves room for."""
-        n, t = gain.shape[:2]
         adding = clean == 0
         room = (per_bin - (clean > 0).flatten(2).sum(2)).clamp(min=0)  # [N, T]
-        wish = gain.masked_fill(~adding, -torch.inf).view(n, t, -1)
-        order = wish.argsort(dim=2, descending=True)
+        wish = gain.masked_fill(~adding, -torch.inf).flatten(2)
+        order = wish.argsort(dim=2, descending=True, stable=True)
         rank = torch.empty_like(order).scatter_(
             2, order, torch.arange(wish.shape[2], device=gain.device).expand_as(order)
         )

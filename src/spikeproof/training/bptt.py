@@ -59,7 +59,7 @@ def fit(
     state: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Progress]:
-    """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]``, any dtype, and ``labels`` ``[N]``.
+    """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]`` (any dtype) and their ``labels``.
 
     With ``state`` the run is saved there after each epoch and continued from there if the file
     exists. Returns the history, one entry per epoch, and leaves the network in evaluation mode.
@@ -133,7 +133,7 @@ def _run_id(network: Network, cells: Tensor, labels: Tensor, recipe: Recipe) -> 
     data = hashlib.sha256()
     for tensor in (cells, labels):
         data.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-        data.update(memoryview(tensor.contiguous().numpy()).cast("B"))
+        data.update(tensor.contiguous().numpy().tobytes())
     run = {
         "network": network.description,
         "recipe": asdict(recipe),

@@ -1,0 +1,5 @@
+"""``python -m spikeproof`` is ``spikeproof``."""
+
+from spikeproof.cli import main
+
+main()

@@ -1,0 +1,241 @@
+"""``spikeproof audit``: measure a network's robustness and write the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from spikeproof.cli.common import (
+    DataOption,
+    Device,
+    DeviceOption,
+    HoldoutOption,
+    ModelOption,
+    SeedOption,
+    SplitSeedOption,
+    ThreadsOption,
+    check_folder,
+    command_line,
+    guarded,
+    holdout_of,
+    out,
+    plainly,
+    progress,
+    shares_of,
+    stoppable,
+    use_threads,
+)
+
+if TYPE_CHECKING:
+    from spikeproof.audit.subject import Subject
+    from spikeproof.results import Attack, Audit
+
+EXAMPLES = (
+    "[b]Examples[/b]\n\n"
+    "spikeproof audit [dim]# the shipped network on the embedded digits[/dim]\n\n"
+    "spikeproof audit --model net.safetensors --data recordings --out audit-net\n\n"
+    "spikeproof audit --model net.safetensors --data recordings --recordings 400 --seed 1\n\n"
+    "An audit that was interrupted continues when the same command is given again."
+)
+_ATTACKS, _EFFORT = "Attacks", "Effort"
+
+
+@guarded
+def command(
+    model: ModelOption = None,
+    data: DataOption = None,
+    folder: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Results, recordings and report.")
+    ] = Path("audit"),
+    recordings: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Test recordings to audit, drawn by --seed.")
+    ] = 100,
+    holdout: HoldoutOption = None,
+    split_seed: SplitSeedOption = None,
+    seed: SeedOption = 0,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Discard an audit in --out and begin anew.")
+    ] = False,
+    device: DeviceOption = Device.auto,
+    threads: ThreadsOption = None,
+    budgets: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARES",
+            help="Flip budgets of the curve, as shares of the active cells.",
+            rich_help_panel=_ATTACKS,
+        ),
+    ] = "0.5%,1%,2%,4%,8%",
+    max_shift: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Time bins an event may move.", rich_help_panel=_ATTACKS
+        ),
+    ] = 2,
+    patch: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="PIX", help="Side of the square patch.", rich_help_panel=_ATTACKS
+        ),
+    ] = 10,
+    refractory: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="µs",
+            help="Time that added events keep from others of their pixel.",
+            rich_help_panel=_ATTACKS,
+        ),
+    ] = 1000,
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=2, metavar="N", help="Gradient steps for each recording.", rich_help_panel=_EFFORT
+        ),
+    ] = 40,
+    fit_steps: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Gradient steps for each pattern and patch.",
+            rich_help_panel=_EFFORT,
+        ),
+    ] = 40,
+) -> None:
+    """Audit a network's robustness and write a report.
+
+    Every attack is judged independently and stands beside a random control. Fewer steps than the
+    default make an audit quicker and its figures too kind to the network.
+    """
+    check_folder(folder)
+    shares, held_out = shares_of(budgets), holdout_of(holdout)
+    kept = f"Stopped. What is finished is kept in {folder}; the same command"
+    with stoppable(f"{kept}{', without --fresh,' if fresh else ''} continues it."):
+        with progress() as tell:
+            tell("starting")
+            use_threads(threads)
+
+            from spikeproof.audit.inputs import subject_of
+            from spikeproof.audit.run import audit
+            from spikeproof.audit.settings import Settings
+            from spikeproof.report import build
+
+            settings = Settings(
+                recordings=recordings,
+                seed=seed,
+                steps=steps,
+                shares=shares,
+                max_shift=max_shift,
+                patch=patch,
+                refractory=refractory,
+                fit_steps=fit_steps,
+            )
+            subject = subject_of(
+                model,
+                data,
+                settings,
+                holdout=held_out,
+                split_seed=split_seed,
+                device=device,
+                progress=tell,
+            )
+        out.print(_head(subject))
+        with progress() as tell:
+            results = audit(
+                subject,
+                folder,
+                settings,
+                command=command_line(),
+                fresh=fresh,
+                progress=lambda p: tell(p.doing, p.done, p.total),
+            )
+            tell("writing the report")
+            build(folder)
+    _summarise(results, folder)
+
+
+def _head(subject: Subject) -> Text:
+    """Two lines: what is audited, on what."""
+    about, grid, data = subject.about, subject.grid, subject.data
+    model = f"{about['name']}: {about.get('architecture', '')}, {about['kind']}"
+    of = f"{len(subject)} of {len(data.test)} test recordings"
+    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
+    recordings = f"{data.name}: {of}, {len(subject.classes)} classes, {bins}"
+    return Text(f"model  {model}\ndata   {recordings}")
+
+
+def _summarise(audit: Audit, folder: Path) -> None:
+    from spikeproof.report.words import interval, percent
+
+    clean = audit.clean.accuracy
+    out.print()
+    said = plainly(percent(clean.value))
+    of = plainly(f" ({interval(clean)}), {clean.k} of {clean.n} recordings")
+    out.print(Text.assemble("Clean accuracy ", (said, "bold"), of))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("attack")
+    for name in ("success (95 %)", "median edits", "random"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for attack in audit.attacks:
+        if attack.measured and not attack.is_control:
+            table.add_row(*_row(attack, audit.attack(attack.control)))
+    out.print()
+    out.print(table)
+    for attack in audit.attacks:
+        if attack.curve and not attack.is_control:
+            out.print()
+            out.print(_curve(attack))
+    if audit.doubts:
+        out.print()
+    for doubt in audit.doubts:
+        mark, style = ("!", "bold yellow") if doubt.level == "warning" else ("·", "dim")
+        line = Text.assemble((doubt.title, style), f": {doubt.detail}")
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(Text(mark, style), line)
+        out.print(grid)
+    out.print()
+    paths = f"report   {folder / 'report.html'}\nresults  {folder / 'results.json'}"
+    out.print(Text(paths), soft_wrap=True)
+
+
+def _row(attack: Attack, control: Attack | None) -> tuple[Text, ...]:
+    from spikeproof.report.words import DASH, interval, number, percent
+
+    edits = attack.moved or attack.flips
+    if edits is None or edits.median is None:
+        cost = DASH
+    else:
+        relative = attack.relative.median if attack.relative else None
+        cost = f"{number(edits.median)} ({percent(relative)})"
+    chance = percent(control.success.value) if control and control.measured else DASH
+    success, sure = percent(attack.success.value), f" ({interval(attack.success)})"
+    return (
+        Text(plainly(attack.title)),
+        Text.assemble((plainly(success), "bold"), plainly(sure)),
+        Text(plainly(cost)),
+        Text(plainly(chance)),
+    )
+
+
+def _curve(attack: Attack) -> Table:
+    """Accuracy left at each budget."""
+    from spikeproof.report.words import percent
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    for _ in attack.curve:
+        table.add_column(justify="right")
+    left = [percent(p.robust_accuracy.value) for p in attack.curve]
+    chance = [percent(p.control.value if p.control else None) for p in attack.curve]
+    for name, cells in (
+        ("cells flipped", [percent(p.relative) for p in attack.curve]),
+        ("accuracy left", left),
+        ("random flips", chance),
+    ):
+        table.add_row(name, *map(plainly, cells))
+    return table

@@ -1,0 +1,301 @@
+"""``spikeproof train``: train a network on recordings and save it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from spikeproof.cli.common import (
+    DataOption,
+    Device,
+    DeviceOption,
+    HoldoutOption,
+    SeedOption,
+    SensorOption,
+    SplitSeedOption,
+    Tell,
+    ThreadsOption,
+    check_file,
+    guarded,
+    holdout_of,
+    out,
+    plainly,
+    progress,
+    stoppable,
+    use_threads,
+)
+from spikeproof.errors import InvalidRecording, SpikeproofError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from spikeproof.events import Grid, Recordings
+    from spikeproof.models import Network
+
+EXAMPLES = (
+    "[b]Examples[/b]\n\n"
+    "spikeproof train --out net.safetensors [dim]# the embedded digits[/dim]\n\n"
+    "spikeproof train --data recordings --holdout 0.2 --arch vgg --out net.safetensors\n\n"
+    "spikeproof train --data recordings --arch 8c5-bn-p2-fc64-fc4 --neuron plif --out"
+    " net.safetensors\n\n"
+    "A training that was interrupted continues when the same command is given again."
+)
+_MODEL, _TRAINING, _BINS = "Network", "Training", "Recordings"
+
+
+class Neuron(StrEnum):
+    """Kinds of neurons."""
+
+    lif = "lif"
+    if_ = "if"
+    plif = "plif"
+
+
+class Reset(StrEnum):
+    """What a spike does to the membrane."""
+
+    hard = "hard"
+    soft = "soft"
+
+
+class SurrogateName(StrEnum):
+    """Names of surrogate gradients."""
+
+    arctan = "arctan"
+    fast_sigmoid = "fast-sigmoid"
+    piecewise_quadratic = "piecewise-quadratic"
+    potential_dependent = "potential-dependent"
+
+
+@guarded
+def command(
+    path: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The network, a .safetensors file.")
+    ],
+    data: DataOption = None,
+    holdout: HoldoutOption = "0.2",
+    split_seed: SplitSeedOption = 0,
+    seed: SeedOption = 0,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh/--resume", help="Begin anew and replace --out, or continue what is there."
+        ),
+    ] = False,
+    device: DeviceOption = Device.auto,
+    threads: ThreadsOption = None,
+    arch: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|LINE",
+            help="small, vgg, or a line such as 16c5-bn-p2-fc10: convolution, batch norm, pooling"
+            " (p, mp), drop20, read-out.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "small",
+    neuron: Annotated[
+        Neuron,
+        typer.Option(help="Leaky, not leaky, or with a learned leak.", rich_help_panel=_MODEL),
+    ] = Neuron.lif,
+    tau: Annotated[
+        float,
+        typer.Option(
+            metavar="X", help="Membrane time constant, time bins.", rich_help_panel=_MODEL
+        ),
+    ] = 2.0,
+    reset: Annotated[
+        Reset, typer.Option(help="To zero, or by the threshold.", rich_help_panel=_MODEL)
+    ] = Reset.hard,
+    surrogate: Annotated[
+        SurrogateName,
+        typer.Option(
+            metavar="NAME",
+            help="Stands in for the spike's gradient: arctan, fast-sigmoid, piecewise-quadratic,"
+            " potential-dependent.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = SurrogateName.arctan,
+    twin: Annotated[
+        bool,
+        typer.Option(
+            "--twin", help="The non-spiking twin: ReLUs for neurons.", rich_help_panel=_MODEL
+        ),
+    ] = False,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Passes over the recordings.", rich_help_panel=_TRAINING
+        ),
+    ] = 40,
+    batch: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Recordings at a time.", rich_help_panel=_TRAINING),
+    ] = 32,
+    rate: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="X", help="Peak learning rate.", rich_help_panel=_TRAINING),
+    ] = 4e-3,
+    augment: Annotated[
+        bool,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Shift, turn and warp the recordings at random.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = True,
+    bins: Annotated[int, typer.Option(metavar="N", help="Time bins.", rich_help_panel=_BINS)] = 16,
+    window: Annotated[
+        int, typer.Option(metavar="µs", help="All bins together.", rich_help_panel=_BINS)
+    ] = 300_000,
+    width: Annotated[int | None, SensorOption] = None,
+    height: Annotated[int | None, SensorOption] = None,
+) -> None:
+    """Train a network and save it.
+
+    The file remembers how recordings were binned and which were held out, so that audits need no
+    options. The state after each epoch is kept beside it until the end.
+    """
+    check_file(path, (".safetensors",))
+    state = path.with_name(f"{path.name}.train")
+    held_out = holdout_of(holdout)
+    if fresh:
+        state.unlink(missing_ok=True)
+    elif path.exists() and not state.exists():
+        raise SpikeproofError(f"{path}: is there already; pass --fresh to train it anew")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with progress() as tell:
+        tell("starting")
+        use_threads(threads)
+
+        import torch
+
+        from spikeproof.events import Grid, load_data
+        from spikeproof.models import SURROGATES, NeuronSpec, build, save_checkpoint
+        from spikeproof.models.device import choose, placed
+        from spikeproof.training import Augment, Progress, Recipe, fit
+
+        where = choose(device)
+        recordings = load_data(
+            data, holdout=held_out or 0.2, seed=split_seed or 0, width=width, height=height
+        )
+        learn, test = recordings.learn, recordings.test
+        grid = Grid(bins, window, learn.height, learn.width)
+        torch.manual_seed(seed)
+        network = build(
+            _line(arch, len(learn.classes)),
+            height=grid.height,
+            width=grid.width,
+            spiking=not twin,
+            neuron=NeuronSpec(
+                neuron.value, tau, reset=reset.value, surrogate=SURROGATES[surrogate]()
+            ),
+        )
+        if network.n_classes < len(learn.classes):
+            raise InvalidRecording(
+                f"{recordings.name}: label {learn.classes[network.n_classes]!r} is outside the"
+                f" network's {network.n_classes} classes; end --arch with fc{len(learn.classes)}"
+            )
+        placed(network, where)
+        cells = _bin(learn, grid, tell, "reading recordings")
+        test_cells = _bin(test, grid, tell, "reading test recordings")
+    model = f"{network.description['architecture']}, {network.n_parameters} parameters"
+    of = f"{len(learn)} recordings to learn from, {len(test)} to test on"
+    out.print(Text(f"model  {model}\ndata   {recordings.name}: {of}, {len(learn.classes)} classes"))
+    with progress() as tell:
+
+        def report(p: Progress) -> None:
+            doing = f"epoch {p.epoch}: loss {p.loss:.3f}, {100 * p.accuracy:.1f} % right"
+            tell(doing, p.epoch, p.epochs)
+
+        recipe = Recipe(epochs, batch, rate, seed=seed, augment=Augment() if augment else None)
+        labels = torch.from_numpy(learn.labels.copy())
+        with stoppable(
+            f"Stopped. Every finished epoch is kept in {state}; the same command"
+            f"{', without --fresh,' if fresh else ''} continues it."
+        ):
+            tell("training")
+            fit(network, cells, labels, recipe, state=state, report=report)
+        tell("testing")
+        right = _right(network, test_cells, torch.from_numpy(test.labels.copy()))
+        about = {
+            "name": path.stem,
+            "data": recordings.name,
+            "split": recordings.split,
+            "holdout": held_out,
+            "split_seed": split_seed or 0,
+            "grid": {
+                "bins": grid.bins,
+                "window": grid.window,
+                "height": grid.height,
+                "width": grid.width,
+                "counts": grid.counts,
+                "start": grid.start,
+            },
+            "classes": [*learn.classes],
+            "accuracy": right / len(test),
+            "right": right,
+            "of": len(test),
+            "epochs": epochs,
+            "seed": seed,
+            "parameters": network.n_parameters,
+            "architecture": network.description["architecture"],
+            "kind": "non-spiking" if twin else "spiking",
+        }
+        save_checkpoint(path, network, about)
+        state.unlink(missing_ok=True)
+    _summarise(path, right, len(test))
+
+
+def _line(arch: str, n_classes: int) -> str:
+    """The architecture line for a name of the zoo, or the line itself."""
+    from spikeproof.models import zoo_line
+
+    named = not any(c.isdigit() for c in arch)
+    return zoo_line(arch, n_classes) if named else arch
+
+
+def _bin(recordings: Recordings, grid: Grid, tell: Tell, doing: str) -> Tensor:
+    """All recordings as cells; raises :class:`InvalidRecording` for one without events."""
+    import torch
+
+    parts = []
+    for some in torch.split(torch.arange(len(recordings)), 256):
+        tell(f"{doing}: {int(some[0])} of {len(recordings)}")
+        cells = recordings.grid_batch(grid, some.numpy())
+        empty = (cells.flatten(1) > 0).sum(1) == 0
+        if bool(empty.any()):
+            name = recordings.names[int(some[int(empty.int().argmax())])]
+            raise InvalidRecording(
+                f"{name}: has no event in the first {grid.window} µs; give a longer --window, or"
+                " remove the recording"
+            )
+        parts.append(cells)
+    return torch.cat(parts)
+
+
+def _right(network: Network, cells: Tensor, labels: Tensor) -> int:
+    import torch
+
+    from spikeproof.evaluate import answer
+
+    both: Any = zip(torch.split(cells, 256), torch.split(labels, 256), strict=True)
+    return sum(int((answer(network, x.float()).argmax(1) == y).sum()) for x, y in both)
+
+
+def _summarise(path: Path, right: int, n: int) -> None:
+    from spikeproof.evaluate import proportion
+    from spikeproof.report.words import interval, percent
+
+    accuracy = proportion(right, n)
+    out.print(
+        Text.assemble(
+            "Test accuracy ",
+            (plainly(percent(accuracy.value)), "bold"),
+            plainly(f" ({interval(accuracy)}), {right} of {n} recordings"),
+        )
+    )
+    out.print(Text(str(path)), soft_wrap=True)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikeproof.goals import Goal, Mislead, Target
+
+
+@pytest.mark.parametrize(
+    ("logits", "mislead", "target"),
+    [  # of class 1
+        ([0.0, 2.0, 1.0], -1.0, 1.0),
+        ([0.0, 2.0, 5.0], 3.0, -3.0),
+        ([4.0, -1.0, 3.5], 5.0, -5.0),
+        ([1.0, 1.0, 0.0], 0.0, 0.0),
+    ],
+)
+def test_golden_margins(logits, mislead, target):
+    logits, ones = torch.tensor([logits]), torch.tensor([1])
+    assert Mislead(ones).margin(logits).tolist() == [mislead]
+    assert Target(ones).margin(logits).tolist() == [target]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.booleans())
+def test_the_sign_of_the_margin_tells_whether_the_goal_is_reached(seed, classes, ties):
+    rng = torch.Generator().manual_seed(seed)
+    logits = torch.randn(20, classes, generator=rng)
+    logits = logits.round() if ties else logits
+    of = torch.randint(classes, (20,), generator=rng)
+    for goal in (Mislead(of), Target(of)):
+        margin, reached = goal.margin(logits), goal.reached(logits)
+        assert reached[margin > 0].all()
+        assert not reached[margin < 0].any()
+    assert torch.equal(Mislead(of).margin(logits), -Target(of).margin(logits))
+    assert torch.equal(Mislead(of).reached(logits), ~Target(of).reached(logits))
+
+
+def test_the_gradient_pulls_at_two_classes_only():
+    logits = torch.tensor([[0.0, 2.0, 1.0, -3.0]], requires_grad=True)
+    Mislead(torch.tensor([1])).margin(logits).sum().backward()
+    assert logits.grad.tolist() == [[0, -1, 1, 0]]
+
+
+@pytest.mark.parametrize("kind", [Mislead, Target])
+def test_goals_of_some_samples(kind):
+    classes = torch.tensor([0, 1, 2, 1])
+    goal = kind(classes)
+    assert isinstance(goal, Goal)
+    assert len(goal) == 4
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    for chosen in (torch.tensor([2, 0]), torch.tensor([False, True, True, False])):
+        some = goal[chosen]
+        assert isinstance(some, kind)
+        assert len(some) == 2
+        assert torch.equal(some.margin(logits[chosen]), goal.margin(logits)[chosen])
