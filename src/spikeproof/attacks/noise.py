@@ -20,7 +20,7 @@ from spikeproof.types import Cells, Counts
 
 @dataclass(frozen=True, eq=False)
 class RandomEdits:
-    """Random edits that the threat allows: ``count`` ``[N]`` per sample, or as many as it allows."""
+    """Random edits the threat allows: ``count`` ``[N]`` per sample, or as many as it allows."""
 
     count: Counts | None = None
 
@@ -35,7 +35,7 @@ class RandomEdits:
 def random_pattern(
     like: torch.Tensor, threat: Universal, bins: int, rng: Generator
 ) -> torch.Tensor:
-    """A random universal pattern with as many additions and removals as ``like`` ``[L, P, H, W]``."""
+    """A random pattern with as many additions and removals as ``like`` ``[L, P, H, W]``."""
     wish = torch.rand(like.shape, generator=rng) + 1e-6
     adds, removes = int((like > 0).sum()), int((like < 0).sum())
     order = wish.flatten().argsort(descending=True)

@@ -36,7 +36,7 @@ class Views:
 
     @classmethod
     def draw(cls, n: int, cells: Cells, threat: Patch, free_time: bool, rng: Generator) -> Views:
-        """Random views of ``n`` samples: the place as the threat says, time and polarity if free."""
+        """Random views of ``n`` samples: place as the threat says, time and polarity if free."""
         h, w = cells.shape[-2:]
         if threat.place is None:
             rows = torch.randint(h - threat.height + 1, (n,), generator=rng)

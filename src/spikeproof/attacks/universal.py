@@ -87,7 +87,7 @@ class FitUniversal:
             search = self._learn(victim, cells, labels, threat, target, start, rng, progress)
             logits = [
                 victim.logits(apply(x, search.pattern, _offsets(len(x), threat, rng)))
-                for x in (cells[part].float() for part in judges.split(self.batch))
+                for x in (cells[part].float() for part in torch.split(judges, self.batch))
             ]
             search.predicted = torch.cat(logits).argmax(1)
             return search
@@ -186,7 +186,7 @@ def _offsets(n: int, threat: Threat, rng: Generator) -> Tensor | None:
 
 
 def _fold(votes: Tensor, offsets: Tensor | None, length: int) -> Tensor:
-    """Sum votes ``[N, T, ...]`` over samples and repetitions, back onto the pattern ``[L, ...]``."""
+    """Sum votes ``[N, T, ...]`` over samples and repetitions: the pattern ``[L, ...]``."""
     bins = torch.arange(votes.shape[1])
     rows = bins.expand(len(votes), -1) if offsets is None else (bins + offsets.unsqueeze(1))
     folded = torch.zeros(length, *votes.shape[2:])

@@ -46,7 +46,7 @@ class Victim:
     def logits(self, x: Cells) -> Logits:
         """Logits ``[N, K]``, without gradients."""
         with torch.no_grad():
-            out = torch.cat([self.model(part) for part in x.split(self.chunk)])
+            out = torch.cat([self.model(part) for part in torch.split(x, self.chunk)])
         self.queries.forwards += len(x)
         return _finite(out)
 
