@@ -144,3 +144,15 @@ def test_second_derivatives_are_refused_rather_than_wrong():
     (gradient,) = torch.autograd.grad(spikes.square().sum(), current, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_stays_what_it_was_set_to(threads):
+    before = torch.get_num_threads()
+    current = currents(2, 3, 4).requires_grad_()
+    try:
+        torch.set_num_threads(threads)
+        scan(current, 0.5, threshold=1.0, reset="hard", surrogate=ArcTan()).sum().backward()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

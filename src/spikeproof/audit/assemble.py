@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import spikeproof
@@ -52,6 +53,7 @@ def assemble(
             len(done) == parts,
             spent,
             subject,
+            store.folder,
         )
         timing.append(rec.Stage(entry.title, sum(s["seconds"] for s in spent)))
     for name, attack in attacks.items():
@@ -106,6 +108,7 @@ def _attack(
     complete: bool,
     spent: list[dict[str, Any]],
     subject: Subject,
+    folder: Path,
 ) -> Attack:
     widest = max((r["share"] for r in rows if "share" in r), default=None)
     counted = [r for r in rows if r.get("share") == widest]  # a curve is headed by its last point
@@ -114,7 +117,8 @@ def _attack(
     retime = entry.id.startswith("retime")
     draws = len({r.get("draw") for r in counted}) or 1
     targeted = any("target" in r for r in counted)
-    left = draws * seen - (draws * seen - len(counted)) - len(hits)
+    targets = _per_target(counted, subject.classes) if targeted else ()
+    left = len(counted) - len(hits)
     return Attack(
         id=entry.id,
         title=entry.title,
@@ -136,14 +140,25 @@ def _attack(
         removed=None if retime else summary([r["removed"] for r in costs]),
         moved=summary([r["flips"] for r in costs]) if retime else None,
         curve=_curve(entry, rows, seen),
-        per_target=_per_target(counted, subject.classes) if targeted else (),
+        per_target=targets,
         energy=_energy(counted, clean),
-        pattern=None,
+        pattern=_pattern(entry, folder, targets, subject.classes),
         seconds=sum(s["seconds"] for s in spent),
         gradients=sum(s["gradients"] for s in spent),
         forwards=sum(s["forwards"] for s in spent),
         rows=tuple(rec.Row(**{k: v for k, v in r.items() if k in _ROW_FIELDS}) for r in counted),
     )
+
+
+def _pattern(
+    entry: Entry, folder: Path, targets: tuple[rec.Target, ...], classes: tuple[str, ...]
+) -> str | None:
+    """The learned pattern to show: of patches, the one that succeeds most often."""
+    name = f"recordings/{entry.id}/pattern.npz"
+    if targets:
+        strongest = max(targets, key=lambda t: t.success.value or 0.0)
+        name = f"recordings/{entry.id}/patch-{classes.index(strongest.target)}.npz"
+    return name if (folder / name).is_file() else None
 
 
 def _fooled_per_target(rows: list[Row], n_classes: int, seen: int) -> rec.Proportion:
@@ -193,22 +208,11 @@ def _with_control(attack: Attack, control: Attack | None) -> Attack:
     """``attack`` with its control's figures at each budget and target."""
     if control is None:
         return attack
-    from dataclasses import replace
-
     by_share = {p.relative: p.robust_accuracy for p in control.curve}
     by_target = {t.target: t.success for t in control.per_target}
     curve = tuple(replace(p, control=by_share.get(p.relative)) for p in attack.curve)
     targets = tuple(replace(t, control=by_target.get(t.target)) for t in attack.per_target)
     return replace(attack, curve=curve, per_target=targets)
-
-
-_SHOWN: dict[str, Callable[[str], bool]] = {
-    "flip-minimum": lambda _: False,
-    "retime": lambda _: True,
-    "patch-fixed": lambda _: False,
-    "patch-anywhere": lambda _: False,
-    "periodic": lambda _: False,
-}
 
 
 def _examples(

@@ -21,7 +21,7 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.errors import Unrealisable
 from spikeproof.evaluate import judge, work
-from spikeproof.events import write
+from spikeproof.events import Events, write
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
 from spikeproof.types import Cells
@@ -144,8 +144,19 @@ def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: boo
     )
     if not torch.equal(subject.grid.bin(stream), cells):
         raise Unrealisable("the written stream does not give the attacked cells back")
-    name = f"recordings/{entry}/{int(subject.index[i])}.npz"
-    path = bench.folder / name
+    return _keep(bench, f"{entry}/{int(subject.index[i])}", stream)
+
+
+def write_pattern(bench: Bench, name: str, cells: Tensor) -> None:
+    """Write the additions of a learned pattern as a recording of its own, to be looked at."""
+    grid = bench.subject.grid
+    nothing = Events.empty(grid.width, grid.height)
+    if bool((cells > 0).any()):
+        _keep(bench, name, grid.unbin(nothing, (cells > 0).float()))
+
+
+def _keep(bench: Bench, name: str, stream: Events) -> str:
+    path = bench.folder / "recordings" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, stream)
-    return name
+    return f"recordings/{name}.npz"

@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 
 from spikeproof.attacks.noise import RandomEdits, random_patches, random_pattern
-from spikeproof.attacks.patch import FitPatch, Sticker
+from spikeproof.attacks.patch import FitPatch, Sticker, Views, put
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.universal import FitUniversal, Pattern
-from spikeproof.audit.entry import Bench, Entry, Row, record
+from spikeproof.audit.entry import Bench, Entry, Row, record, write_pattern
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.goals import Mislead, Target
 from spikeproof.models.checkpoint import read_tensors, write_tensors
 from spikeproof.threats import Flip, Patch, Retime, Threat, Universal
+from spikeproof.threats.universal import apply
 
 _RANDOM_DRAWS = 5  # random patterns that a universal pattern is compared with
 
@@ -74,6 +75,7 @@ def standard(subject: Subject, settings: Settings) -> list[Entry]:
         Patch(size, size, centre),
         FitPatch(settings.fit_steps, settings.patch_batch),
         subject,
+        centre,
     )
     entries += _patch(
         "patch-anywhere",
@@ -82,6 +84,7 @@ def standard(subject: Subject, settings: Settings) -> list[Entry]:
         Patch(size, size),
         FitPatch(settings.fit_steps, settings.patch_batch, free_time=True),
         subject,
+        centre,
     )
     return entries
 
@@ -202,6 +205,8 @@ def _universal(
         cells, labels = bench.subject.learn_cells, bench.subject.learn_labels
         learned = fit(bench.victim, cells, labels, threat, rng=bench.rng(name, "fit"))
         _save(bench, name, {"pattern": learned.pattern})
+        alone = torch.zeros(1, *bench.subject.cells.shape[1:])
+        write_pattern(bench, f"{name}/pattern", apply(alone, learned.pattern)[0])
 
     def run(bench: Bench, part: Tensor) -> list[Row]:
         pattern = _load(bench, name)["pattern"]
@@ -245,7 +250,13 @@ def _apply(
 
 
 def _patch(
-    name: str, title: str, what: str, threat: Patch, fit: FitPatch, subject: Subject
+    name: str,
+    title: str,
+    what: str,
+    threat: Patch,
+    fit: FitPatch,
+    subject: Subject,
+    centre: tuple[int, int],
 ) -> list[Entry]:
     n_classes = len(subject.classes)
 
@@ -254,6 +265,12 @@ def _patch(
         rng = bench.rng(name, "fit")
         learned = fit(bench.victim, cells, labels, threat, n_classes, rng=rng)
         _save(bench, name, {"patches": learned.patches})
+        alone = torch.zeros(n_classes, *cells.shape[1:])
+        middle = threat if threat.place else threat.at_place(centre)
+        views = Views.draw(n_classes, alone, middle, False, rng)
+        shown = put(alone, learned.patches, views, middle)
+        for k in range(n_classes):
+            write_pattern(bench, f"{name}/patch-{k}", shown[k])
 
     def sticker(bench: Bench) -> Sticker:
         return Sticker(_load(bench, name)["patches"], fit.free_time)

@@ -12,7 +12,7 @@ import math
 from typing import Any, no_type_check
 
 import numpy as np
-from numba import njit, prange
+from numba import config, njit, prange, set_num_threads
 from numpy.typing import NDArray
 
 from spikeproof.models.surrogate import ArcTan, FastSigmoid, PiecewiseQuadratic, Surrogate
@@ -121,6 +121,16 @@ def backward(
                     through = np.float32(0.0) if (hard and v_t[j] >= threshold32) else carried[j]
                     o_t[j] = g_t[j] * a + decay32 * through
                     carried[j] = o_t[j]
+
+
+def use_threads(count: int) -> None:
+    """Run the loops on at most ``count`` threads, as PyTorch does; call it before each of them.
+
+    Numba and PyTorch share one OpenMP: without this, a loop on all cores would leave PyTorch
+    with all cores too, against ``torch.set_num_threads``, and sums would be added up in another
+    order from then on.
+    """
+    set_num_threads(min(count, config.NUMBA_NUM_THREADS))
 
 
 def as_array(tensor: Any) -> F32:
