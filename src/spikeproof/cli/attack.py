@@ -180,7 +180,8 @@ def command(
         trained = load_trained(model, device=device)
         aim = None if target is None else class_index(trained.classes, target)
         allowed = _threat(threat, budget, max_shift, size, place, trained.grid)
-        allowed.limit(torch.zeros(1, *trained.grid.shape))  # complains if there can be none
+        nothing = torch.zeros(1, *trained.grid.shape)
+        allowed.select(nothing, nothing)  # raises if the threat does not fit the grid
         if recording is not None and label is not None:
             cases = [_one(recording, class_index(trained.classes, label), trained)]
         else:

@@ -199,8 +199,8 @@ def use_threads(count: int | None) -> None:
     import numba
     import torch
 
-    torch.set_num_threads(count)
     numba.set_num_threads(min(count, numba.get_num_threads()))
+    torch.set_num_threads(count)  # afterwards: numba's start sets the threads of both
 
 
 def check_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ import math
 from typing import Any, no_type_check
 
 import numpy as np
+import torch
 from numba import config, njit, prange, set_num_threads
 from numpy.typing import NDArray
 
@@ -123,14 +124,17 @@ def backward(
                     carried[j] = o_t[j]
 
 
-def use_threads(count: int) -> None:
-    """Run the loops on at most ``count`` threads, as PyTorch does; call it before each of them.
+def share_threads() -> None:
+    """Give the loops as many threads as PyTorch has; call it before each of them.
 
-    Numba and PyTorch share one OpenMP: without this, a loop on all cores would leave PyTorch
-    with all cores too, against ``torch.set_num_threads``, and sums would be added up in another
-    order from then on.
+    Numba and PyTorch share one OpenMP, and numba sets the number of threads of both to all cores
+    when its own start. PyTorch would then go on with another number than it was told to use, and
+    add up its sums in another order than before.
     """
-    set_num_threads(min(count, config.NUMBA_NUM_THREADS))
+    count = torch.get_num_threads()
+    set_num_threads(min(count, config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 def as_array(tensor: Any) -> F32:

@@ -144,7 +144,7 @@ def _forward_compiled(
     current: Tensor, decay: float, threshold: float, hard: bool
 ) -> tuple[Tensor, Tensor]:
     v, spikes = torch.empty_like(current), torch.empty_like(current)
-    kernels.use_threads(torch.get_num_threads())
+    kernels.share_threads()
     kernels.forward(
         kernels.as_array(current),
         decay,
@@ -169,7 +169,7 @@ def _backward_compiled(
     known = kind != kernels.PRECOMPUTED
     bump = v if known else _derivative(surrogate, v, threshold, restore)
     delta = torch.empty_like(grad)
-    kernels.use_threads(torch.get_num_threads())
+    kernels.share_threads()
     kernels.backward(
         kernels.as_array(grad),
         kernels.as_array(v),
