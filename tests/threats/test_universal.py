@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats import Universal
+from spikeproof.threats import Sensor, Universal
 from spikeproof.threats.universal import apply
 
 from .grids import problems
@@ -161,3 +161,18 @@ def test_selecting_a_periodic_pattern_is_refused():
 def test_threats_say_what_they_allow():
     assert str(Universal(5)) == "add one pattern of at most 5 cells, the same for all"
     assert str(Universal(5, period=3)).endswith("for all, repeated every 3 bins, any start")
+
+
+def test_a_pattern_under_a_sensor_keeps_clear_of_recorded_events():
+    rng = torch.Generator().manual_seed(0)
+    sensor = Sensor(bin_us=10.0, refractory=10, max_rate=2e6)
+    for period in (None, 3):
+        threat = Universal(budget=24, period=period, sensor=sensor)
+        clean = (torch.rand(6, 8, 2, 4, 4, generator=rng) < 0.05).float()
+        wish = torch.rand(2, period or 8, 2, 4, 4, generator=rng)
+        pattern = threat.draw(wish, 8)
+        offsets = None if period is None else torch.randint(period, (6,), generator=rng)
+        adv = apply(clean, pattern, offsets, sensor)
+        assert (adv != clean).any()
+        assert threat.holding(pattern).check(clean, adv).ok.all()
+        assert not threat.holding(pattern).check(clean, apply(clean, pattern, offsets)).ok.all()

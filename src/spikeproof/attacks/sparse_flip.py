@@ -28,8 +28,9 @@ from torch import Generator, Tensor
 
 from spikeproof.attacks.refine import exhaust_small, prune
 from spikeproof.attacks.victim import Victim
+from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat
+from spikeproof.threats import Threat, Universal
 from spikeproof.types import Cells, Gain, PerSample
 
 
@@ -52,6 +53,8 @@ class SparseFlip:
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
     ) -> Cells:
         """Adversarial recordings for ``x``; deterministic, ``rng`` is not used."""
+        if isinstance(threat, Universal):
+            raise InvalidThreat("sparse flip works recording by recording; use FitUniversal")
         search = self._minimum if self.mode == "minimum" else self._budget
         return search(victim, x, goal, threat)
 
@@ -64,23 +67,23 @@ class SparseFlip:
         cost[victim.reached(x, goal)] = 0
         live = live[cost > 0]
         adv = x[live]
-        for _ in range(self.steps):
+        for step in range(self.steps):
             if not len(live):
                 break
             clean = x[live]
             margin, gradient = victim.gradient(adv, goal[live])
-            self._record(live, clean, adv, margin, threat, found, cost, k, stale)
-            hit = margin > 0
-            down = (torch.minimum(k[live], cost[live].clamp(max=1e9).long()) * self.shrink).long()
-            up = torch.minimum((k[live] * self.grow).ceil().long(), limit[live])
-            up = torch.minimum(up, (cost[live] - 1).clamp(max=1e9).long())
-            k[live] = torch.where(hit, down, up).clamp(min=1)
+            if step > 0:  # the first step only looks at the clean recording
+                self._record(live, clean, adv, margin, threat, found, cost, stale)
+                spent = cost[live].clamp(max=1e9).long()
+                down = (torch.minimum(k[live], spent) * self.shrink).long()
+                up = torch.minimum((k[live] * self.grow).ceil().long(), limit[live])
+                k[live] = torch.where(margin > 0, down, torch.minimum(up, spent - 1)).clamp(min=1)
             wish[live] += normalised(gradient * direction(clean))
             live = live[(cost[live] > 1) & (stale[live] < self.patience)]
             adv = threat.select(x[live], wish[live], k[live])
         if len(live):
             margin = goal[live].margin(victim.logits(adv))
-            self._record(live, x[live], adv, margin, threat, found, cost, k, stale)
+            self._record(live, x[live], adv, margin, threat, found, cost, stale)
         done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
         if len(done):
             found[done] = prune(victim, x[done], found[done], goal[done], threat)
@@ -98,7 +101,6 @@ class SparseFlip:
         threat: Threat,
         found: Tensor,
         cost: Tensor,
-        k: Tensor,
         stale: Tensor,
     ) -> None:
         """Keep what is fooled with fewer edits than before; count steps without improvement."""

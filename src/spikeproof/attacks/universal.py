@@ -46,7 +46,9 @@ class Pattern:
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
     ) -> Cells:
         """``x`` under the pattern, each sample at its own random offset if it is periodic."""
-        return apply(x, self.pattern, _offsets(len(x), threat, rng))
+        if not isinstance(threat, Universal):
+            raise InvalidThreat("a learned pattern needs a Universal threat")
+        return apply(x, self.pattern, _offsets(len(x), threat, rng), threat.sensor)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ class FitUniversal:
         def learn(target: int | None, start: _Search | None = None) -> _Search:
             search = self._learn(victim, cells, labels, threat, target, start, rng, progress)
             logits = [
-                victim.logits(apply(x, search.pattern, _offsets(len(x), threat, rng)))
+                victim.logits(
+                    apply(x, search.pattern, _offsets(len(x), threat, rng), threat.sensor)
+                )
                 for x in (cells[part].float() for part in torch.split(judges, self.batch))
             ]
             search.predicted = torch.cat(logits).argmax(1)
@@ -133,7 +137,8 @@ class FitUniversal:
             x, y = cells[chosen].float(), labels[chosen]
             goal: Goal = Mislead(y) if target is None else Target(torch.full_like(y, target))
             offsets = _offsets(len(x), threat, rng)
-            _, gradient = victim.gradient(apply(x, pattern, offsets), goal, shape)
+            attacked = apply(x, pattern, offsets, threat.sensor)
+            _, gradient = victim.gradient(attacked, goal, shape)
             empty = x == 0
             vote = torch.stack(
                 [

@@ -59,19 +59,22 @@ class Victim:
 
         ``shape`` is an elementwise function of the margin whose gradient is taken instead.
         """
-        margins, gradients = [], []
-        with self._attacking():
+        margins, gradients = [x.new_zeros(0)], [x[:0]]
+        with self._attacking(), torch.enable_grad():
             for start in range(0, len(x), self.chunk):
                 part = torch.arange(start, min(start + self.chunk, len(x)), device=x.device)
                 leaf = x[part].detach().requires_grad_()
                 margin = goal[part].margin(_finite(self.model(leaf)))
                 loss = margin if shape is None else shape(margin)
-                if not loss.requires_grad:
+                gradient = None
+                if loss.requires_grad:
+                    (gradient,) = torch.autograd.grad(loss.sum(), leaf, allow_unused=True)
+                if gradient is None:
                     raise InvalidModel(
                         "the model gives no gradient with respect to its input; it must be built"
                         " of differentiable operations and not run under torch.no_grad"
                     )
-                gradients.append(torch.autograd.grad(loss.sum(), leaf)[0])
+                gradients.append(gradient)
                 margins.append(margin.detach())
         self.queries.gradients += len(x)
         return torch.cat(margins), torch.cat(gradients)

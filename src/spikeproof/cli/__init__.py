@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -41,4 +42,6 @@ def _top(
 
 def main() -> None:
     """The entry point of the command."""
+    # Threads that wait by spinning make everything many times slower when the cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()

@@ -103,7 +103,7 @@ class Universal:
             raise InvalidThreat("draw() a periodic pattern and apply() it at chosen offsets")
         empty = clean == 0
         wish = torch.stack([(gain * empty).mean(0), (gain * ~empty).mean(0)])
-        return apply(clean, self.draw(wish, clean.shape[1]))
+        return apply(clean, self.draw(wish, clean.shape[1]), sensor=self.sensor)
 
     def check(self, clean: Cells, adv: Cells) -> Verdict:
         """Judge by the changes: they must be one pattern, or the committed one at some offset."""
@@ -113,7 +113,7 @@ class Universal:
         if self.pattern is None:
             adds, removes = added.any(0), removed.any(0)
             broken["the recordings do not share one pattern"] = (
-                ((added != adds & (clean == 0)) | (removed != removes & (clean > 0)))
+                ((added != self._fits(clean, adds)) | (removed != removes & (clean > 0)))
                 .flatten(1)
                 .any(1)
             )
@@ -125,7 +125,7 @@ class Universal:
             fits = torch.zeros(len(clean), dtype=torch.bool, device=clean.device)
             for offset in range(self.period or 1):
                 index = (torch.arange(clean.shape[1]) + offset) % len(self.pattern)
-                same = (added == (adds[index] & (clean == 0))) & (
+                same = (added == self._fits(clean, adds[index])) & (
                     removed == (removes[index] & (clean > 0))
                 )
                 fits |= same.flatten(1).all(1)
@@ -138,19 +138,36 @@ class Universal:
             broken |= self.sensor.broken(clean, adv)
         return Verdict.of(broken)
 
+    def _fits(self, clean: Cells, adds: Tensor) -> Tensor:
+        """Where a recording shows the additions ``adds`` ``[T, P, H, W]`` of the pattern."""
+        wanted = adds & (clean == 0)
+        if self.sensor is None:
+            return wanted
+        return wanted & torch.isfinite(self.sensor.permit(clean, _wish(wanted)))
 
-def apply(clean: Cells, pattern: Tensor, offsets: Tensor | None = None) -> Cells:
+
+def apply(
+    clean: Cells, pattern: Tensor, offsets: Tensor | None = None, sensor: Sensor | None = None
+) -> Cells:
     """``clean`` under ``pattern`` ``[L, P, H, W]``, repeated over time from ``offsets`` ``[N]``.
 
     Bin t of sample n meets row ``(t + offsets[n]) % L`` of the pattern (offsets default to 0).
+    Additions that a ``sensor`` could not have recorded beside the recording's own events are lost.
     """
     bins = torch.arange(clean.shape[1], device=clean.device)
     if offsets is None:
         laid = pattern[bins % len(pattern)].unsqueeze(0)
     else:
         laid = pattern[(bins + offsets.unsqueeze(1)) % len(pattern)]  # [N, T, P, H, W]
-    added = torch.where((laid > 0) & (clean == 0), torch.ones_like(clean), clean)
+    adds = (laid > 0) & (clean == 0)
+    if sensor is not None:
+        adds = adds & torch.isfinite(sensor.permit(clean, _wish(adds)))
+    added = torch.where(adds, torch.ones_like(clean), clean)
     return torch.where(laid < 0, torch.zeros_like(clean), added)
+
+
+def _wish(wanted: Tensor) -> Tensor:
+    return torch.where(wanted, 1.0, -torch.inf)
 
 
 def _flags(clean: Cells, value: bool) -> Flags:
