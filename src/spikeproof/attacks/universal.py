@@ -65,7 +65,7 @@ class FitUniversal:
     targets: int = 2
     rate: float = 0.1
     momentum: float = 0.9
-    judges: int = 400
+    judges: int = 200
 
     def __call__(
         self,

@@ -89,6 +89,7 @@ def record(
     goal: Goal,
     threat: Threat,
     *,
+    control: bool = False,
     export: Tensor | None = None,
     retime: bool = False,
     extra: Row | None = None,
@@ -96,12 +97,13 @@ def record(
     """Judge ``adv`` of the recordings ``chosen`` and write the successful ones as event files.
 
     A success whose cells no valid stream can have (refractory time) is no success. ``export``
-    flags which samples to write (default: all).
+    flags which samples to write (default: all); of a ``control`` nothing is written and its energy
+    is not measured.
     """
     subject = bench.subject
     clean = subject.clean(chosen)
     outcome = judge(subject.model, clean, adv, goal, threat)
-    effort = work(subject.model, adv)
+    effort = None if control else work(subject.model, adv)
     active = (clean > 0).flatten(1).sum(1)
     rows = []
     for j, i in enumerate(chosen.tolist()):
@@ -123,7 +125,7 @@ def record(
         }
         if effort is not None:
             row |= {"spikes": int(effort.spikes[j]), "synops": int(effort.synops[j])}
-        if row["success"] and (export is None or bool(export[j])):
+        if row["success"] and not control and (export is None or bool(export[j])):
             try:
                 row["recording"] = write_recording(bench, entry, i, adv[j], retime)
             except Unrealisable as error:

@@ -32,7 +32,7 @@ class Settings:
     patch: int = 10
     refractory: int = 1000
     fit_steps: int = 40
-    fit_batch: int = 24
+    fit_batch: int = 20
     fit_targets: int = 1
     patch_batch: int = 6
     learn: int = 1000

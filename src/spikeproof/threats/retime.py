@@ -7,6 +7,7 @@ al., ICLR 2026, arXiv 2602.03284): ``max_shift`` is its B-infinity, ``max_events
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -61,52 +62,59 @@ class Retime:
         return ((clean > 0) & (adv == 0)).flatten(1).sum(1).to(clean)
 
     def select(self, clean: Cells, gain: Gain, count: Counts | None = None) -> Cells:
-        """``clean`` with its ``count`` best moves; a move gains what its two cells gain."""
+        """``clean`` with its ``count`` best moves; a move gains what its two cells gain.
+
+        With a ``sensor``, an event's own old place counts as activity of its pixel, so moves that
+        are short beside the refractory time are not offered.
+        """
         limit = self.limit(clean)
         room = limit if count is None else torch.minimum(count, limit)
         free = clean == 0
         if self.sensor is not None:
             free &= torch.isfinite(self.sensor.permit(clean, gain))
-        movable = clean > 0
-        adv = clean.clone()
+        adv, free, wish = clean.clone().view(-1), free.view(-1), gain.reshape(-1)
+        source = (clean > 0).view(-1).nonzero().squeeze(1)  # [E] events, as flat cells of the batch
         for _ in range(_ROUNDS):
-            source, shift, value = self._best_moves(gain, movable, free)
-            chosen = best(value, room) & source
-            target = _place(chosen, shift)
-            adv = torch.where(chosen, torch.zeros_like(adv), torch.where(target, 1.0, adv))
-            room = room - chosen.flatten(1).sum(1)
-            movable, free = movable & ~chosen, free & ~target
-            if not bool(chosen.any()):
+            target, value = self._best_moves(clean, wish, source, free)
+            offer = torch.full_like(wish, -torch.inf)
+            offer[source] = value
+            chosen = best(offer.view_as(clean), room)
+            moved = chosen.view(-1)[source]
+            if not bool(moved.any()):
                 break
-        return adv
+            adv[source[moved]] = 0.0
+            adv[target[moved]] = 1.0
+            free[target[moved]] = False
+            room = room - chosen.flatten(1).sum(1)
+            source = source[~moved]
+        return adv.view_as(clean)
 
     def _best_moves(
-        self, gain: Gain, movable: Tensor, free: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Moves no two of which share a source or a target: flags, shifts and values ``[NTPHW]``.
+        self, clean: Cells, wish: Tensor, source: Tensor, free: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Target and value of the best move of each event; ``-inf`` for events that stay.
 
-        Each event takes its best free cell; where several want one cell, the best of them gets it.
+        Each event takes its best free cell; where several want one cell, the best of them gets
+        it (the first, if they are equal), so no two moves meet.
         """
-        wish = gain.masked_fill(~free, -torch.inf)
-        value = torch.full_like(gain, -torch.inf)
-        shift = torch.zeros_like(gain, dtype=torch.long)
+        bins = clean.shape[1]
+        stride = math.prod(clean.shape[2:])
+        time = source // stride % bins
+        target = source.clone()
+        value = torch.full_like(wish[source], -torch.inf)
         for step in self._steps():
-            there = _shifted(wish, step) + gain
-            better = movable & (there > value)
-            value = torch.where(better, there, value)
-            shift = torch.where(better, step, shift)
-        offered = torch.full_like(gain, -torch.inf)  # best value that wants each target
-        for step in self._steps():
-            arriving = torch.where(shift == step, value, -torch.inf)
-            offered = torch.maximum(offered, _shifted(arriving, -step))
-        wins = torch.zeros_like(movable)
-        taken = torch.zeros_like(movable)
-        for step in self._steps():
-            mine = (shift == step) & (value > 0) & (value >= _shifted(offered, step))
-            mine &= ~_shifted(taken, step, fill=True)
-            taken |= _shifted(mine, -step, fill=False)
-            wins |= mine
-        return wins, shift, torch.where(wins, value, -torch.inf)
+            inside = (time + step >= 0) & (time + step < bins)
+            there = torch.where(inside, source + step * stride, source)
+            gained = torch.where(free[there], wish[source] + wish[there], -torch.inf)
+            better = gained > value
+            value, target = torch.where(better, gained, value), torch.where(better, there, target)
+        offered = torch.full_like(wish, -torch.inf).scatter_reduce_(0, target, value, "amax")
+        wins = (value > 0) & (value == offered[target])
+        order = torch.arange(len(source), device=source.device)
+        first = torch.full_like(wish, len(source), dtype=torch.long)
+        first.scatter_reduce_(0, target[wins], order[wins], "amin")
+        wins &= first[target] == order
+        return target, torch.where(wins, value, -torch.inf)
 
     def _steps(self) -> list[int]:
         return [s * sign for s in range(1, self.max_shift + 1) for sign in (1, -1)]
@@ -133,23 +141,6 @@ class Retime:
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
         return Verdict.of(broken)
-
-
-def _shifted(x: Tensor, step: int, fill: float | bool = -torch.inf) -> Tensor:
-    """``x`` seen from ``step`` bins earlier: ``out[:, t] = x[:, t + step]``."""
-    out = torch.full_like(x, fill)
-    t = x.shape[1]
-    if abs(step) < t:
-        out[:, max(0, -step) : t - max(0, step)] = x[:, max(0, step) : t + min(0, step)]
-    return out
-
-
-def _place(chosen: Tensor, shift: Tensor) -> Tensor:
-    """The cells that the ``chosen`` events arrive in."""
-    target = torch.zeros_like(chosen)
-    for step in torch.unique(shift[chosen]).tolist():
-        target |= _shifted(chosen & (shift == step), -step, fill=False)
-    return target
 
 
 def _sorted_times(cells: Tensor) -> Tensor:
