@@ -46,7 +46,7 @@ def universal(
 
     control = f"{name}-random"
     return [
-        Entry(name, title, what, str(threat), "universal", run, prepare, control, cost=12),
+        Entry(name, title, what, str(threat), "universal", run, prepare, control, cost=11),
         Entry(
             control,
             f"{title}: random control",
@@ -55,7 +55,7 @@ def universal(
             "universal",
             run_control,
             is_control=True,
-            cost=3,
+            cost=1.5,
         ),
     ]
 
@@ -109,7 +109,7 @@ def patch(
 
     control = f"{name}-random"
     return [
-        Entry(name, title, what, str(threat), "patch", run, prepare, control, cost=18),
+        Entry(name, title, what, str(threat), "patch", run, prepare, control, cost=15),
         Entry(
             control,
             f"{title}: random control",
@@ -118,7 +118,7 @@ def patch(
             "patch",
             run_control,
             is_control=True,
-            cost=4,
+            cost=2,
         ),
     ]
 

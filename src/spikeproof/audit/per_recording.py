@@ -39,7 +39,7 @@ def minimum(name: str, title: str, what: str, threat: Threat, settings: Settings
 
     control = f"{name}-random"
     return [
-        Entry(name, title, what, str(threat), "input-specific", run, control=control, cost=20),
+        Entry(name, title, what, str(threat), "input-specific", run, control=control, cost=25),
         Entry(
             control,
             f"{title}: random control",
@@ -48,7 +48,7 @@ def minimum(name: str, title: str, what: str, threat: Threat, settings: Settings
             "input-specific",
             run_control,
             is_control=True,
-            cost=0.7,
+            cost=0.4,
         ),
     ]
 
@@ -111,7 +111,7 @@ def budgets(threat: Flip, settings: Settings) -> list[Entry]:
             "input-specific",
             run,
             control="flip-budget-random",
-            cost=25,
+            cost=6,
         ),
         Entry(
             "flip-budget-random",
@@ -121,6 +121,6 @@ def budgets(threat: Flip, settings: Settings) -> list[Entry]:
             "input-specific",
             run_control,
             is_control=True,
-            cost=3,
+            cost=2,
         ),
     ]
