@@ -252,7 +252,6 @@ def _examples(
                     clean=f"recordings/clean/{row.index}.npz",
                     attacked=row.recording or "",
                     moved=name == "retime",
-                    caption=attacks[name].title,
                 )
             )
     return tuple(shown)
