@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,15 +31,11 @@ from spikeproof.cli.common import (
     stoppable,
     use_threads,
 )
-from spikeproof.errors import InvalidRecording, InvalidThreat, SpikeproofError, Unrealisable
+from spikeproof.errors import InvalidThreat, SpikeproofError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-
-    from spikeproof.audit.inputs import Trained
-    from spikeproof.events import Events, Grid
-    from spikeproof.goals import Goal
+    from spikeproof.cli.attacking import Result
+    from spikeproof.events import Grid
     from spikeproof.threats import Threat
 
 EXAMPLES = (
@@ -176,6 +170,7 @@ def command(
         import torch
 
         from spikeproof.audit.inputs import class_index, load_trained
+        from spikeproof.cli.attacking import Writer, attack, drawn, one
 
         trained = load_trained(model, device=device)
         aim = None if target is None else class_index(trained.classes, target)
@@ -183,67 +178,17 @@ def command(
         nothing = torch.zeros(1, *trained.grid.shape)
         allowed.select(nothing, nothing)  # raises if the threat does not fit the grid
         if recording is not None and label is not None:
-            cases = [_one(recording, class_index(trained.classes, label), trained)]
+            cases = [one(recording, class_index(trained.classes, label), trained)]
         else:
             tell("loading the recordings")
-            cases = list(_drawn(trained, data, held_out, split_seed, recordings, seed))
-        writer = _Writer(folder, f".{form.value}", trained.classes)
+            cases = list(drawn(trained, data, held_out, split_seed, recordings, seed))
+        writer = Writer(folder, f".{form.value}", trained.classes)
         results = []
         for first in range(0, len(cases), _AT_ONCE):
             tell("attacking", first, len(cases))
             part = cases[first : first + _AT_ONCE]
-            results += _attack(trained, part, allowed, aim, steps, seed, refractory, writer)
+            results += attack(trained, part, allowed, aim, steps, seed, refractory, writer)
     _show(results, str(allowed), folder)
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A recording with its name and label; ``cells`` are its binned events."""
-
-    name: str
-    label: int
-    events: Events
-    cells: Tensor
-
-
-@dataclass(frozen=True)
-class _Result:
-    """What became of a recording: classes by name, ``edits`` in words, empty if not attacked."""
-
-    name: str
-    label: str
-    clean: str
-    attacked: str
-    edits: str
-    verdict: str
-    file: Path | None = None
-
-
-@dataclass
-class _Writer:
-    """Writes pairs of recordings below ``folder``, each name once."""
-
-    folder: Path
-    ending: str
-    classes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def __call__(self, case: _Case, attacked: Events) -> Path:
-        """Write ``case`` and what was made of it; the path of the latter."""
-        from spikeproof.events import write
-
-        stem = Path(case.name).stem
-        name = f"{self.classes[case.label]}/{stem}"
-        while name in self._taken:
-            name += "+"
-        self._taken.add(name)
-        paths = [self.folder / kind / f"{name}{self.ending}" for kind in ("clean", "attacked")]
-        for path, events in zip(paths, (case.events, attacked), strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, events)
-        return paths[1]
 
 
 def _threat(
@@ -264,130 +209,7 @@ def _threat(
     return Patch(height, width, middle if place is None else pixels_of(place, "--place", ","))
 
 
-def _one(path: Path, label: int, trained: Trained) -> _Case:
-    from spikeproof.events import read
-
-    sensor = (trained.grid.width, trained.grid.height)
-    width, height = sensor if path.suffix.lower() == ".bin" else (None, None)
-    return _case(trained, str(path), label, read(path, width=width, height=height))
-
-
-def _case(trained: Trained, name: str, label: int, events: Events) -> _Case:
-    grid = trained.grid
-    cells = grid.bin(events)
-    if not bool(cells.any()):
-        raise InvalidRecording(
-            f"{name}: has no event inside the model's window of {grid.window} µs from"
-            f" {grid.start} µs; attack another one, or train a model with another --window"
-        )
-    return _Case(name, label, events, cells)
-
-
-def _drawn(
-    trained: Trained,
-    spec: str | None,
-    holdout: int | float | None,
-    split_seed: int | None,
-    count: int,
-    seed: int,
-) -> Iterator[_Case]:
-    import numpy as np
-
-    from spikeproof.audit.inputs import recordings_for
-
-    test = recordings_for(trained, spec, holdout=holdout, split_seed=split_seed).test
-    chosen = np.random.default_rng(seed).permutation(len(test))[:count]
-    for i in sorted(chosen.tolist()):
-        yield _case(trained, test.names[i], int(test.labels[i]), test.events(i))
-
-
-def _attack(
-    trained: Trained,
-    cases: list[_Case],
-    threat: Threat,
-    aim: int | None,
-    steps: int,
-    seed: int,
-    refractory: int,
-    write: _Writer,
-) -> list[_Result]:
-    """Attack ``cases`` together, judge, and write what fools the network."""
-    import numpy as np
-    import torch
-
-    from spikeproof.evaluate import answer, judge
-    from spikeproof.goals import Mislead, Target
-    from spikeproof.threats import Retime
-
-    classes, grid = trained.classes, trained.grid
-    clean = torch.stack([case.cells for case in cases])
-    labels = torch.tensor([case.label for case in cases])
-    goal: Goal = Mislead(labels) if aim is None else Target(torch.full_like(labels, aim))
-    before = answer(trained.network, clean).argmax(1)
-    open_ = (~goal.reached(answer(trained.network, clean))).nonzero().squeeze(1)
-    adv = clean.clone()
-    if len(open_):
-        adv[open_] = _search(trained, clean[open_], goal[open_], threat, steps, seed)
-    outcome = judge(trained.network, clean, adv, goal, threat)
-    results = []
-    for j, case in enumerate(cases):
-        truth, said = classes[case.label], classes[int(before[j])]
-        if j not in open_.tolist():
-            verdict = "already " + ("wrong" if aim is None else "the target")
-            results.append(_Result(case.name, truth, said, "", "", verdict))
-            continue
-        moves = isinstance(threat, Retime)
-        counts = f"+{int(outcome.added[j])} −{int(outcome.removed[j])}"
-        edits = f"{int(outcome.cost[j])} moved" if moves else counts
-        edits += f" ({100 * float(outcome.cost[j]) / int((clean[j] > 0).sum()):.1f} %)"
-        verdict, file = outcome.why[j] or "resists", None
-        if bool(outcome.success[j]):
-            rng = np.random.default_rng([seed, case.label, int(clean[j].sum())])
-            try:
-                stream = _stream(grid, case.events, adv[j], refractory, moves, rng)
-                verdict, file = "fooled", write(case, stream)
-            except Unrealisable as error:
-                verdict = f"no such recording: {error}"
-        answered = classes[int(outcome.prediction[j])]
-        results.append(_Result(case.name, truth, said, answered, edits, verdict, file))
-    return results
-
-
-def _search(
-    trained: Trained, x: Tensor, goal: Goal, threat: Threat, steps: int, seed: int
-) -> Tensor:
-    """Fewest edits within the threat; where none were found, all that it allows."""
-    import torch
-
-    from spikeproof.attacks.sparse_flip import SparseFlip
-    from spikeproof.attacks.victim import Victim
-
-    victim, rng = Victim(trained.network), torch.Generator().manual_seed(seed)
-    adv = SparseFlip("minimum", steps)(victim, x, goal, threat, rng=rng)
-    left = (~victim.reached(adv, goal)).nonzero().squeeze(1)
-    if len(left):
-        adv[left] = SparseFlip("budget", steps)(victim, x[left], goal[left], threat, rng=rng)
-    return adv
-
-
-def _stream(
-    grid: Grid,
-    clean: Events,
-    cells: Tensor,
-    refractory: int,
-    retime: bool,
-    rng: np.random.Generator,
-) -> Events:
-    """The recording that has these cells; raises :class:`Unrealisable` if there is none."""
-    import torch
-
-    stream = grid.unbin(clean, cells, refractory=refractory, retime=retime, rng=rng)
-    if not torch.equal(grid.bin(stream), cells):
-        raise Unrealisable("its events do not give the cells back")
-    return stream
-
-
-def _show(results: list[_Result], threat: str, folder: Path) -> None:
+def _show(results: list[Result], threat: str, folder: Path) -> None:
     from spikeproof.evaluate import proportion
     from spikeproof.report.words import interval, percent
 

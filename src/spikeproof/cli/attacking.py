@@ -1,0 +1,177 @@
+"""What ``spikeproof attack`` does: take recordings, attack them, write what fools the network.
+
+Imported by the command only when it runs, so heavy imports stand at the top here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.victim import Victim
+from spikeproof.audit.inputs import Trained, recordings_for
+from spikeproof.errors import InvalidRecording, Unrealisable
+from spikeproof.evaluate import answer, judge
+from spikeproof.events import Events, Grid, read
+from spikeproof.events import write as write_events
+from spikeproof.goals import Goal, Mislead, Target
+from spikeproof.threats import Retime, Threat
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recording with its name and label; ``cells`` are its binned events."""
+
+    name: str
+    label: int
+    events: Events
+    cells: Tensor
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a recording: classes by name, ``edits`` in words, empty if not attacked."""
+
+    name: str
+    label: str
+    clean: str
+    attacked: str
+    edits: str
+    verdict: str
+    file: Path | None = None
+
+
+@dataclass
+class Writer:
+    """Writes pairs of recordings below ``folder``, each name once."""
+
+    folder: Path
+    ending: str
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def __call__(self, case: Case, attacked: Events) -> Path:
+        """Write ``case`` and what was made of it; the path of the latter."""
+        stem = Path(case.name).stem
+        name = f"{self.classes[case.label]}/{stem}"
+        while name in self._taken:
+            name += "+"
+        self._taken.add(name)
+        paths = [self.folder / kind / f"{name}{self.ending}" for kind in ("clean", "attacked")]
+        for path, events in zip(paths, (case.events, attacked), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_events(path, events)
+        return paths[1]
+
+
+def one(path: Path, label: int, trained: Trained) -> Case:
+    """The recording in a file."""
+    sensor = (trained.grid.width, trained.grid.height)
+    width, height = sensor if path.suffix.lower() == ".bin" else (None, None)
+    return _case(trained, str(path), label, read(path, width=width, height=height))
+
+
+def _case(trained: Trained, name: str, label: int, events: Events) -> Case:
+    grid = trained.grid
+    cells = grid.bin(events)
+    if not bool(cells.any()):
+        raise InvalidRecording(
+            f"{name}: has no event inside the model's window of {grid.window} µs from"
+            f" {grid.start} µs; attack another one, or train a model with another --window"
+        )
+    return Case(name, label, events, cells)
+
+
+def drawn(
+    trained: Trained,
+    spec: str | None,
+    holdout: int | float | None,
+    split_seed: int | None,
+    count: int,
+    seed: int,
+) -> Iterator[Case]:
+    """``count`` test recordings of a data set, drawn by ``seed``."""
+    test = recordings_for(trained, spec, holdout=holdout, split_seed=split_seed).test
+    chosen = np.random.default_rng(seed).permutation(len(test))[:count]
+    for i in sorted(chosen.tolist()):
+        yield _case(trained, test.names[i], int(test.labels[i]), test.events(i))
+
+
+def attack(
+    trained: Trained,
+    cases: list[Case],
+    threat: Threat,
+    aim: int | None,
+    steps: int,
+    seed: int,
+    refractory: int,
+    write: Writer,
+) -> list[Result]:
+    """Attack ``cases`` together, judge, and write what fools the network."""
+    classes, grid = trained.classes, trained.grid
+    clean = torch.stack([case.cells for case in cases])
+    labels = torch.tensor([case.label for case in cases])
+    goal: Goal = Mislead(labels) if aim is None else Target(torch.full_like(labels, aim))
+    before = answer(trained.network, clean).argmax(1)
+    open_ = (~goal.reached(answer(trained.network, clean))).nonzero().squeeze(1)
+    adv = clean.clone()
+    if len(open_):
+        adv[open_] = _search(trained, clean[open_], goal[open_], threat, steps, seed)
+    outcome = judge(trained.network, clean, adv, goal, threat)
+    results = []
+    for j, case in enumerate(cases):
+        truth, said = classes[case.label], classes[int(before[j])]
+        if j not in open_.tolist():
+            verdict = "already " + ("wrong" if aim is None else "the target")
+            results.append(Result(case.name, truth, said, "", "", verdict))
+            continue
+        moves = isinstance(threat, Retime)
+        counts = f"+{int(outcome.added[j])} −{int(outcome.removed[j])}"
+        edits = f"{int(outcome.cost[j])} moved" if moves else counts
+        edits += f" ({100 * float(outcome.cost[j]) / int((clean[j] > 0).sum()):.1f} %)"
+        verdict, file = outcome.why[j] or "resists", None
+        if bool(outcome.success[j]):
+            rng = np.random.default_rng([seed, case.label, int(clean[j].sum())])
+            try:
+                stream = _stream(grid, case.events, adv[j], refractory, moves, rng)
+                verdict, file = "fooled", write(case, stream)
+            except Unrealisable as error:
+                verdict = f"no such recording: {error}"
+        answered = classes[int(outcome.prediction[j])]
+        results.append(Result(case.name, truth, said, answered, edits, verdict, file))
+    return results
+
+
+def _search(
+    trained: Trained, x: Tensor, goal: Goal, threat: Threat, steps: int, seed: int
+) -> Tensor:
+    """Fewest edits within the threat; where none were found, all that it allows."""
+    victim, rng = Victim(trained.network), torch.Generator().manual_seed(seed)
+    adv = SparseFlip("minimum", steps)(victim, x, goal, threat, rng=rng)
+    left = (~victim.reached(adv, goal)).nonzero().squeeze(1)
+    if len(left):
+        adv[left] = SparseFlip("budget", steps)(victim, x[left], goal[left], threat, rng=rng)
+    return adv
+
+
+def _stream(
+    grid: Grid,
+    clean: Events,
+    cells: Tensor,
+    refractory: int,
+    retime: bool,
+    rng: np.random.Generator,
+) -> Events:
+    """The recording that has these cells; raises :class:`Unrealisable` if there is none."""
+    stream = grid.unbin(clean, cells, refractory=refractory, retime=retime, rng=rng)
+    if not torch.equal(grid.bin(stream), cells):
+        raise Unrealisable("its events do not give the cells back")
+    return stream
