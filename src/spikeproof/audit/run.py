@@ -49,7 +49,8 @@ def audit(
 ) -> Audit:
     """Run the standard audit of ``subject``, or what is missing of it, into ``folder``.
 
-    ``results.json`` is rewritten after every part. Raises a :class:`SpikeproofError` for a folder
+    Every part is kept as soon as it is measured, and ``results.json`` is rewritten after each
+    entry. Raises a :class:`SpikeproofError` for a folder
     that holds another audit or a model that cannot be attacked (no class right, no gradient).
     """
     store = Store(folder)
