@@ -1,1 +1,20 @@
 """Attacks: each says how much it wants every edit; threats decide what is possible."""
+
+from spikeproof.attacks.base import Attack
+from spikeproof.attacks.noise import RandomEdits
+from spikeproof.attacks.patch import FitPatch, Sticker
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.universal import FitUniversal, Pattern
+from spikeproof.attacks.victim import Queries, Victim
+
+__all__ = [
+    "Attack",
+    "FitPatch",
+    "FitUniversal",
+    "Pattern",
+    "Queries",
+    "RandomEdits",
+    "SparseFlip",
+    "Sticker",
+    "Victim",
+]
