@@ -46,7 +46,7 @@ def main(model: str, data: str, recordings: int = 50) -> None:
     x, labels = subject.clean(torch.arange(len(subject))), subject.labels
     right = answer(subject.model, x).argmax(1) == labels
     x, goal = x[right], Mislead(labels[right])
-    print(f"{'surrogate':40}{'fooled':>8}{'median':>8}{'mean':>8}{'seconds':>9}")
+    print(f"{'surrogate':40}{'fooled':>8}{'median':>8}{'95 %':>12}{'mean':>8}{'seconds':>9}")
     for surrogate in SURROGATES:
         began = time.perf_counter()
         victim = Victim(subject.model, surrogate)
@@ -56,7 +56,11 @@ def main(model: str, data: str, recordings: int = 50) -> None:
         name = "the model's own" if surrogate is None else repr(surrogate)
         fooled = f"{int(outcome.success.sum())}/{len(x)}"
         seconds = time.perf_counter() - began
-        print(f"{name:40}{fooled:>8}{flips.median:8.0f}{flips.mean:8.1f}{seconds:9.1f}", flush=True)
+        sure = f"{flips.low:.1f}-{flips.high:.1f}"
+        print(
+            f"{name:40}{fooled:>8}{flips.median:8.1f}{sure:>12}{flips.mean:8.1f}{seconds:9.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _attack(
         added=None if retime else summary([r["added"] for r in costs]),
         removed=None if retime else summary([r["removed"] for r in costs]),
         moved=summary([r["flips"] for r in costs]) if retime else None,
-        curve=_curve(entry, rows, seen),
+        curve=_curve(rows, seen),
         per_target=targets,
         energy=_energy(counted, clean),
         pattern=_pattern(entry, folder, targets, subject.classes),
@@ -182,8 +182,8 @@ def _share(rows: Any) -> rec.Proportion:
     return proportion(sum(r["success"] for r in kept), len(kept))
 
 
-def _curve(entry: Entry, rows: list[Row], seen: int) -> tuple[rec.Point, ...]:
-    """Robust accuracy by budget: measured where budgets were set, else counted from the costs."""
+def _curve(rows: list[Row], seen: int) -> tuple[rec.Point, ...]:
+    """Robust accuracy by budget, for entries that set budgets."""
     shares = sorted({r["share"] for r in rows if "share" in r})
     points = []
     for share in shares:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ from spikeproof.evaluate import answer, work
 from spikeproof.events import write
 from spikeproof.results import FILE, Audit
 from spikeproof.types import Model
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -129,21 +132,21 @@ def _run_entry(
     """Measure what is missing of an entry; whether anything was."""
     missing = [k for k in range(len(parts)) if store.get(f"{entry.id}.{k}") is None]
     if missing and entry.prepare is not None and store.get(f"{entry.id}.prepare") is None:
-        store.put(f"{entry.id}.prepare", _timed(lambda: entry.prepare(bench), queries))  # type: ignore[misc]
+        _, spent = _timed(functools.partial(entry.prepare, bench), queries)
+        store.put(f"{entry.id}.prepare", spent)
         tell(0.7)
     for k in missing:
-        measured = _timed(lambda k=k: entry.run(bench, parts[k]), queries)  # type: ignore[misc]
-        store.put(f"{entry.id}.{k}", {**measured, "rows": measured["result"], "result": None})
+        rows, spent = _timed(functools.partial(entry.run, bench, parts[k]), queries)
+        store.put(f"{entry.id}.{k}", {**spent, "rows": rows})
         tell((k + 1) / len(parts))
     return bool(missing)
 
 
-def _timed(run: Callable[[], Any], queries: Queries) -> dict[str, Any]:
+def _timed(run: Callable[[], _T], queries: Queries) -> tuple[_T, dict[str, Any]]:
     """What ``run`` gives, with the seconds and queries it took."""
     gradients, forwards, began = queries.gradients, queries.forwards, time.perf_counter()
     result = run()
-    return {
-        "result": result,
+    return result, {
         "seconds": time.perf_counter() - began,
         "gradients": queries.gradients - gradients,
         "forwards": queries.forwards - forwards,
