@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -74,15 +75,22 @@ def succeed(*args):
 
 
 def start(*args):
-    """Start a command as a process of its own."""
+    """Start a command as a process of its own, one that Ctrl-C reaches.
+
+    A shell lets its background jobs ignore SIGINT, and whatever they start inherits that.
+    """
     source = str(Path(spikeproof.__file__).parents[1])
-    return subprocess.Popen(
-        [sys.executable, "-m", "spikeproof", *map(str, args)],
-        env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "spikeproof", *map(str, args)],
+            env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(path, process, seconds=60):
