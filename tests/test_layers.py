@@ -20,11 +20,13 @@ MAY_IMPORT = {
     "models": BASE,
     "events": BASE,
     "results": {"errors"},
+    "adapters": BASE | {"models"},
     "training": BASE | {"models"},
-    "attacks": BASE | {"models", "goals", "threats"},
-    "evaluate": BASE | {"models", "goals", "threats", "attacks", "results"},
+    "attacks": BASE | {"models", "adapters", "goals", "threats"},
+    "evaluate": BASE | {"models", "adapters", "goals", "threats", "attacks", "results"},
     "audit": BASE
-    | {"models", "events", "goals", "threats", "attacks", "training", "evaluate", "results"},
+    | {"adapters", "models", "events", "goals", "threats", "attacks", "training", "evaluate"}
+    | {"results"},
     "report": {"errors", "events", "results"},
 }
 ANYTHING = {"__init__", "__main__", "api", "cli"}  # the public face may know everything

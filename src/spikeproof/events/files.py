@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from spikeproof.errors import InvalidRecording
-from spikeproof.events import nmnist, npz
 from spikeproof.events.atomic import write_bytes
+from spikeproof.events.formats import nmnist, npz
 from spikeproof.events.stream import Events
 
 Decoder = Callable[[bytes, int | None, int | None], Events]
@@ -18,6 +18,9 @@ Decoder = Callable[[bytes, int | None, int | None], Events]
 
 DECODERS: dict[str, Decoder] = {".bin": nmnist.decode, ".npz": npz.decode}
 ENCODERS: dict[str, Callable[[Events], bytes]] = {".bin": nmnist.encode, ".npz": npz.encode}
+
+READABLE, WRITABLE = frozenset(DECODERS), frozenset(ENCODERS)
+"""Endings, in lower case with their dot."""
 
 MAX_BYTES = 2**30  # of a file; recordings are read whole
 

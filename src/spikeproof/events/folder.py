@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from spikeproof.errors import InvalidRecording
-from spikeproof.events.files import DECODERS, read
+from spikeproof.events.files import READABLE, read
 from spikeproof.events.recordings import Data, Paths, Recordings
 
 
@@ -116,9 +116,9 @@ def _scan(root: Path) -> _Split:
     others: set[str] = set()
     for label in labels:
         entries = [entry for entry in _entries(label) if not entry.is_dir()]
-        files[label.name] = [entry for entry in entries if entry.suffix.lower() in DECODERS]
+        files[label.name] = [entry for entry in entries if entry.suffix.lower() in READABLE]
         others.update(entry.suffix or entry.name for entry in entries)
-    known = ", ".join(sorted(DECODERS))
+    known = ", ".join(sorted(READABLE))
     if not any(files.values()):
         found = ", ".join(sorted(others)[:8]) or "no files at all"
         raise InvalidRecording(

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 
 from spikeproof.errors import InvalidRecording
-from spikeproof.events import Events, nmnist
+from spikeproof.events import Events
+from spikeproof.events.formats import nmnist
 
-from .streams import streams
+from ..streams import streams
 
 
 def test_the_layout_is_that_of_the_paper():

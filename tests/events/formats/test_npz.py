@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.errors import InvalidRecording
-from spikeproof.events import Events, npz
+from spikeproof.events import Events
+from spikeproof.events.formats import npz
 
-from .streams import streams
+from ..streams import streams
 
 EVENTS = Events([1, 2, 3], [0, 1, 2], [10, 20, 30], [0, 1, 1], 5, 4)
 
