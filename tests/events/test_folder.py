@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from spikeproof.errors import InvalidRecording
 from spikeproof.events import Events, load_folder, write
+from spikeproof.events.files import READABLE
+from spikeproof.events.folder import listed
 
 
 def make(folder, **labels):
@@ -122,15 +124,72 @@ def test_bad_layouts_are_named(tmp_path):
     assert "has no label folders" in error(tmp_path)
     make(tmp_path, cat=0)
     assert "no recordings of a known ending (found: no files at all)" in error(tmp_path)
-    (tmp_path / "cat" / "a.aedat4").touch()
-    assert "(found: .aedat4); convert them to one of .bin, .npz" in error(tmp_path)
+    (tmp_path / "cat" / "a.mp4").touch()
+    assert f"(found: .mp4); convert them to one of {listed(READABLE)}" in error(tmp_path)
+    assert listed({".raw", ".evt3.raw", ".bin", ".tar.gz"}) == ".bin, .raw, .tar.gz"
     make(tmp_path, dog=2)
     assert f"{tmp_path / 'cat'}: has no recordings" in error(tmp_path)
     shutil.rmtree(tmp_path / "cat")
     (tmp_path / "train").mkdir()
     (tmp_path / "Train").mkdir(exist_ok=True)
     assert "has both Train/ and train/" in error(tmp_path)
-    assert "is no folder" in error(tmp_path / "dog" / "000.bin")
+    assert error(tmp_path / "dog" / "000.bin") == (
+        f"{tmp_path / 'dog' / '000.bin'}: is no folder; give the folder that holds one folder per "
+        "label, or a manifest (.csv, .parquet) that lists recordings and labels"
+    )
+
+
+def test_the_folder_above_the_splits_is_answered(tmp_path):
+    make(tmp_path / "events_np" / "train", cat=2)
+    make(tmp_path / "events_np" / "test", cat=2)
+    with pytest.raises(InvalidRecording) as caught:
+        load_folder(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: events_np/ holds a training or test split; give that folder"
+    )
+
+
+def test_tables_are_recordings_only_among_their_like(tmp_path):
+    for k in range(2):
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        (tmp_path / "cat" / f"{k}.csv").write_text("t,x,y,p\n0,1,2,1\n")
+    data = load_folder(tmp_path, width=4, height=4)
+    assert data.learn.events(0) == Events([1], [2], [0], [1], 4, 4)
+    make(tmp_path, dog=2)
+    with pytest.raises(InvalidRecording, match="cat: has no recordings"):
+        load_folder(tmp_path)
+    make(tmp_path / "more", cat=2)
+    (tmp_path / "more" / "cat" / "labels.csv").write_text("a,b\n")
+    assert len(load_folder(tmp_path / "more").test) == 1
+
+
+def test_spikingjellys_events_load_with_a_size(tmp_path, shared_data):
+    whole = load_folder(shared_data / "nmnist", holdout=2)
+    for part, split in ((whole.test, "train"), (whole.test, "test")):
+        for i in range(2):
+            events = part.events(i)
+            place = tmp_path / split / "3"
+            place.mkdir(parents=True, exist_ok=True)
+            # as spikingjelly.datasets.utils writes them
+            columns = {name: getattr(events, name) for name in "txyp"}
+            np.savez_compressed(place / f"{i}.npz", **columns)
+    data = load_folder(tmp_path, width=34, height=34)
+    assert [data.test.events(i) for i in range(2)] == [whole.test.events(i) for i in range(2)]
+    with pytest.raises(InvalidRecording, match=r"0\.npz: .*--width and --height"):
+        load_folder(tmp_path)
+
+
+def test_repair_is_passed_to_the_reader(tmp_path):
+    make(tmp_path, cat=2)
+    damaged = tmp_path / "cat" / "000.bin"
+    damaged.write_bytes(damaged.read_bytes() + b"12")
+    with pytest.raises(InvalidRecording, match=r"000\.bin: .*--repair"):
+        load_folder(tmp_path)
+    heard: list[str] = []
+    data = load_folder(tmp_path, repair=True, told=heard.append)
+    assert len(data.learn) + len(data.test) == 2
+    assert len(heard) == 1
+    assert heard[0].startswith(f"{damaged}: ")
 
 
 def test_the_sensor_is_given_or_that_of_the_first(tmp_path):

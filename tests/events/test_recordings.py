@@ -6,7 +6,7 @@ import torch
 
 from spikeproof.errors import InvalidRecording
 from spikeproof.events import Events, Grid, Recordings, write
-from spikeproof.events.recordings import Packed, Paths
+from spikeproof.events.recordings import Latest, Packed, Paths, hold_out, in_order
 
 STREAMS = [Events([k], [k], [10 * k], [k % 2], 4, 4) for k in range(4)]
 GRID = Grid(2, 40, 4, 4)
@@ -66,3 +66,32 @@ def test_another_sensor_is_named():
     recordings = Recordings(np.zeros(4, int), ("no",), ("a", "b", "c", "d"), 5, 4, packed())
     with pytest.raises(InvalidRecording, match="b: is 4x4 pixels and the set is 5x4"):
         recordings.events(1)
+
+
+def test_the_latest_recording_is_kept():
+    reads = []
+
+    def source(i):
+        reads.append(i)
+        return STREAMS[i]
+
+    latest = Latest(source)
+    assert [latest(i) for i in (2, 2, 1, 2)] == [STREAMS[i] for i in (2, 2, 1, 2)]
+    assert reads == [2, 1, 2]
+
+
+def test_labels_are_put_in_order():
+    assert in_order(["b", "10", "a", "b"]) == ("10", "a", "b")
+    assert in_order(["10", "2", "02", "1"]) == ("1", "02", "2", "10")
+    assert in_order([]) == ()
+
+
+def test_held_out_recordings_are_told(recordings):
+    data = hold_out("toy", recordings, holdout=1, seed=4, place="here")
+    assert (len(data.learn), len(data.test)) == (3, 1)
+    assert {*data.learn.names, *data.test.names} == {*"abcd"}
+    assert data.split == (
+        "1 of 4 recordings held out for testing by a permutation of the sorted names with seed 4."
+    )
+    with pytest.raises(InvalidRecording, match=r"^here: cannot hold out 0\.9 of 4 recordings"):
+        hold_out("toy", recordings, holdout=0.9, seed=4, place="here")

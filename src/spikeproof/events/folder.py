@@ -1,21 +1,34 @@
 """Load a folder of labelled recordings, with or without a given test split.
 
 Layouts: ``<label>/<recording>``, or the same below ``Train/`` and ``Test/`` (in any case), as
-N-MNIST is laid out. Hidden files and files of other endings are passed over. Where there is only
-one split, recordings are held out by a seeded permutation of the sorted names, so that the same
-seed holds out the same recordings everywhere.
+N-MNIST and the data sets of SpikingJelly are laid out. Hidden files and files of other endings are
+passed over; so are tables (``.csv``) beside recordings in other formats, for they will be notes.
+Where there is only one split, recordings are held out by a seeded permutation of the sorted names,
+so that the same seed holds out the same recordings everywhere.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from spikeproof.errors import InvalidRecording
-from spikeproof.events.files import READABLE, read
-from spikeproof.events.recordings import Data, Paths, Recordings
+from spikeproof.events.files import READABLE
+from spikeproof.events.recordings import (
+    Data,
+    Paths,
+    Recordings,
+    Source,
+    Told,
+    hold_out,
+    in_order,
+)
+
+TABLES = (".csv",)
 
 
 @dataclass(frozen=True)
@@ -33,42 +46,62 @@ def load_folder(
     seed: int = 0,
     width: int | None = None,
     height: int | None = None,
+    repair: bool = False,
+    told: Told = warnings.warn,
 ) -> Data:
     """Load ``<path>/[Train|Test/]<label>/*``.
 
     Given both splits, they are kept. Given one, ``holdout`` recordings (an int) or that fraction
     of them (a float) become the test set, chosen by ``seed``. ``width`` and ``height`` (pixels)
-    override what the files say. Raises ``InvalidRecording`` if the folder does not have this
-    layout or the split is impossible; damaged recordings show when they are read.
+    override what the files say; ``repair`` and ``told`` are those of ``read``.
+    Raises ``InvalidRecording`` if the folder does not have this layout or the split is
+    impossible; damaged recordings show when they are read.
     """
-    root = Path(path)
+
+    def source(paths: tuple[Path, ...]) -> Source:
+        return Paths(paths, width, height, repair, told)
+
+    return arrange(Path(path), READABLE, source, sensor=(width, height), holdout=holdout, seed=seed)
+
+
+def arrange(
+    root: Path,
+    endings: Collection[str],
+    source: Callable[[tuple[Path, ...]], Source],
+    *,
+    sensor: tuple[int | None, int | None],
+    holdout: int | float,
+    seed: int,
+) -> Data:
+    """Load the files below ``root`` that have one of ``endings``, through ``source``.
+
+    ``sensor`` is the width and height in pixels, that of the first recording if not given.
+    """
+    name = root.resolve().name
     splits = _find_splits(root)
     if len(splits) == 2:
-        train, test = _scan(splits["train"]), _scan(splits["test"])
-        classes = _in_order(train.files)
-        for label in _in_order(test.files):
+        train, test = _scan(splits["train"], endings), _scan(splits["test"], endings)
+        classes = in_order(train.files)
+        for label in in_order(test.files):
             if label not in classes:
                 raise InvalidRecording(
                     f"{test.folder}: label {label!r} is not in {train.folder.name}/; remove it "
                     "or add recordings to learn it from"
                 )
-        learn_set = _recordings(root, train, classes, width, height)
-        test_set = _recordings(root, test, classes, width, height)
-        _refuse_shared(learn_set, test_set)
-        sentence = f"The folder's own split: {train.folder.name}/ and {test.folder.name}/."
-        return Data(root.resolve().name, learn_set, test_set, sentence)
-    only = _scan(next(iter(splits.values()), root))
-    everything = _recordings(root, only, _in_order(only.files), width, height)
-    n_test = _held_out(root, len(everything), holdout)
-    order = np.random.default_rng(seed).permutation(len(everything))
-    learn_set = everything.subset(np.sort(order[n_test:]))
-    test_set = everything.subset(np.sort(order[:n_test]))
-    _refuse_shared(learn_set, test_set)
-    sentence = (
-        f"{n_test} of {len(everything)} recordings held out for testing by a permutation of the "
-        f"sorted names with seed {seed}."
-    )
-    return Data(root.resolve().name, learn_set, test_set, sentence)
+        _refuse_shared(root, _paths(train, classes), _paths(test, classes))
+        return Data(
+            name,
+            learn=_recordings(root, train, classes, source, sensor),
+            test=_recordings(root, test, classes, source, sensor),
+            split=f"The folder's own split: {train.folder.name}/ and {test.folder.name}/.",
+        )
+    only = _scan(next(iter(splits.values()), root), endings)
+    classes = in_order(only.files)
+    everything = _recordings(root, only, classes, source, sensor)
+    data = hold_out(name, everything, holdout=holdout, seed=seed, place=str(root))
+    paths = np.array(_paths(only, classes), object)
+    _refuse_shared(root, paths[data.learn.index], paths[data.test.index])
+    return data
 
 
 def _find_splits(root: Path) -> dict[str, Path]:
@@ -99,13 +132,14 @@ def _entries(folder: Path) -> list[Path]:
         raise InvalidRecording(f"{folder}: does not exist; check the path") from None
     except NotADirectoryError:
         raise InvalidRecording(
-            f"{folder}: is no folder; give the folder that holds one folder per label"
+            f"{folder}: is no folder; give the folder that holds one folder per label, or a "
+            "manifest (.csv, .parquet) that lists recordings and labels"
         ) from None
     except OSError as error:
         raise InvalidRecording(f"{folder}: cannot be read ({error.strerror})") from None
 
 
-def _scan(root: Path) -> _Split:
+def _scan(root: Path, endings: Collection[str]) -> _Split:
     """List the recordings of every label."""
     labels = _folders(root)
     if not labels:
@@ -116,10 +150,20 @@ def _scan(root: Path) -> _Split:
     others: set[str] = set()
     for label in labels:
         entries = [entry for entry in _entries(label) if not entry.is_dir()]
-        files[label.name] = [entry for entry in entries if entry.suffix.lower() in READABLE]
+        files[label.name] = [entry for entry in entries if has_ending(entry, endings)]
         others.update(entry.suffix or entry.name for entry in entries)
-    known = ", ".join(sorted(READABLE))
+    if not all(has_ending(path, TABLES) for found in files.values() for path in found):
+        files = {
+            label: [path for path in found if not has_ending(path, TABLES)]
+            for label, found in files.items()
+        }
+    known = listed(endings)
     if not any(files.values()):
+        for label in labels:
+            if _find_splits(label):
+                raise InvalidRecording(
+                    f"{root}: {label.name}/ holds a training or test split; give that folder"
+                )
         found = ", ".join(sorted(others)[:8]) or "no files at all"
         raise InvalidRecording(
             f"{root}: has no recordings of a known ending (found: {found}); convert them to one "
@@ -133,66 +177,58 @@ def _scan(root: Path) -> _Split:
     return _Split(root, files)
 
 
-def _in_order(labels: dict[str, list[Path]]) -> tuple[str, ...]:
-    """Sort labels by name, or as numbers if all are."""
-    if all(label.isdecimal() for label in labels):
-        return tuple(sorted(labels, key=lambda label: (int(label), label)))
-    return tuple(sorted(labels))
+def listed(endings: Collection[str]) -> str:
+    """List endings, without the longer names of those that are known anyway (``.evt3.raw``)."""
+    return ", ".join(
+        sorted(
+            end
+            for end in endings
+            if not any(end != other and end.endswith(other) for other in endings)
+        )
+    )
+
+
+def has_ending(path: Path, endings: Collection[str]) -> bool:
+    """Say whether the name of ``path`` ends in one of ``endings`` (``.a`` or ``.a.b``)."""
+    return path.name.lower().endswith(tuple(endings))
+
+
+def _paths(split: _Split, classes: tuple[str, ...]) -> list[Path]:
+    """All files of a split, class by class."""
+    return [path for label in classes for path in split.files.get(label, ())]
 
 
 def _recordings(
-    root: Path, split: _Split, classes: tuple[str, ...], width: int | None, height: int | None
+    root: Path,
+    split: _Split,
+    classes: tuple[str, ...],
+    source: Callable[[tuple[Path, ...]], Source],
+    sensor: tuple[int | None, int | None],
 ) -> Recordings:
-    """Make a set whose sensor is that of its first recording."""
-    order = [label for label in classes if label in split.files]
-    paths = tuple(path for label in order for path in split.files[label])
-    labels = [classes.index(label) for label in order for _ in split.files[label]]
-    if width is None or height is None:
-        first = read(paths[0], width=width, height=height)
-        sensor = first.width, first.height
-    else:
-        sensor = width, height
+    """Make a set whose sensor is that of its first recording, if it is not given."""
+    paths = tuple(_paths(split, classes))
+    labels = [k for k, label in enumerate(classes) for _ in split.files.get(label, ())]
     names = tuple(path.relative_to(root).as_posix() for path in paths)
-    source = Paths(paths, width, height)
-    return Recordings(np.array(labels, np.int64), classes, names, *sensor, source)
+    read = source(paths)
+    width, height = sensor
+    if width is None or height is None:
+        first = read(0)
+        width, height = first.width, first.height
+    return Recordings(np.array(labels, np.int64), classes, names, width, height, read)
 
 
-def _held_out(root: Path, total: int, holdout: int | float) -> int:
-    """Number of test recordings, at least one and not all."""
-    if isinstance(holdout, float):
-        n_test = round(total * holdout) if 0 < holdout < 1 else 0
-    else:
-        n_test = holdout
-    if not 1 <= n_test < total:
-        raise InvalidRecording(
-            f"{root}: cannot hold out {holdout} of {total} recordings; both parts need at least "
-            "one (--holdout takes a number of recordings, or a fraction below 1)"
-        )
-    return n_test
-
-
-def _refuse_shared(learn: Recordings, test: Recordings) -> None:
+def _refuse_shared(root: Path, learn: Collection[Path], test: Collection[Path]) -> None:
     """Refuse a file that is in both sets, by link or by name."""
-    seen: dict[tuple[int, int], str] = {}
-    for part, name, path in [*_files(learn, "learn"), *_files(test, "test")]:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise InvalidRecording(f"{path}: cannot be read ({error.strerror})") from None
-        other = seen.setdefault((status.st_dev, status.st_ino), part + name)
-        if not other.startswith(part):
-            raise InvalidRecording(
-                f"{path}: is the same file as {other.removeprefix('learn')}, which is in the "
-                "other split; remove one of the links"
-            )
-
-
-def _files(recordings: Recordings, part: str) -> list[tuple[str, str, Path]]:
-    """Give part, name and path of every recording of a set made of files."""
-    assert isinstance(recordings.source, Paths)
-    assert recordings.index is not None
-    paths = recordings.source.paths
-    return [
-        (part, name, paths[i])
-        for name, i in zip(recordings.names, recordings.index.tolist(), strict=True)
-    ]
+    seen: dict[tuple[int, int], tuple[str, Path]] = {}
+    for part, paths in (("learn", learn), ("test", test)):
+        for path in paths:
+            try:
+                status = path.stat()
+            except OSError as error:
+                raise InvalidRecording(f"{path}: cannot be read ({error.strerror})") from None
+            other, same = seen.setdefault((status.st_dev, status.st_ino), (part, path))
+            if other != part:
+                raise InvalidRecording(
+                    f"{path}: is the same file as {same.relative_to(root).as_posix()}, which is "
+                    "in the other split; remove one of the links"
+                )

@@ -5,9 +5,11 @@ The events come from a source: files (``Paths``) or one block of memory (``Packe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Integer
@@ -19,22 +21,54 @@ from spikeproof.events.files import read
 from spikeproof.events.grid import Grid
 from spikeproof.events.stream import Events
 
+Source: TypeAlias = Callable[[int], Events]
+"""Gives a recording by its number."""
+
+Told: TypeAlias = Callable[[str], None]
+"""Hears of repairs, a sentence on each kind."""
+
 
 @dataclass(frozen=True)
 class Paths:
-    """Recordings in files; a given ``width`` or ``height`` (pixels) overrides theirs."""
+    """Recordings in files; a given ``width`` or ``height`` (pixels) overrides theirs.
+
+    ``repair`` and ``told`` are those of ``read``.
+    """
 
     paths: tuple[Path, ...]
     width: int | None = None
     height: int | None = None
+    repair: bool = False
+    told: Told = warnings.warn
 
     def __call__(self, i: int) -> Events:
         """Read file ``i``; raises ``InvalidRecording`` if it is damaged."""
-        return read(self.paths[i], width=self.width, height=self.height)
+        return read(
+            self.paths[i],
+            width=self.width,
+            height=self.height,
+            repair=self.repair,
+            told=self.told,
+        )
 
     def __len__(self) -> int:
         """Count the files."""
         return len(self.paths)
+
+
+@dataclass(eq=False)
+class Latest:
+    """A source that keeps the recording it gave last, for many looks at a long one in a row."""
+
+    source: Source
+    _kept: tuple[int, Events] | None = field(default=None, repr=False)
+
+    def __call__(self, i: int) -> Events:
+        """Give recording ``i``."""
+        kept = self._kept
+        if kept is None or kept[0] != i:
+            kept = self._kept = (i, self.source(i))
+        return kept[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +108,7 @@ class Recordings:
     names: tuple[str, ...]
     width: int
     height: int
-    source: Callable[[int], Events]
+    source: Source
     index: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
@@ -131,10 +165,49 @@ class Recordings:
 class Data:
     """A set for learning and one for testing that share no recording.
 
-    ``split`` is a sentence that says how they were parted.
+    ``split`` is a sentence that says how they were parted. ``grid`` is how the recordings were
+    binned before they were stored, if they were.
     """
 
     name: str
     learn: Recordings
     test: Recordings
     split: str
+    grid: Grid | None = None
+
+
+def hold_out(
+    name: str, everything: Recordings, *, holdout: int | float, seed: int, place: str
+) -> Data:
+    """Part a set: ``holdout`` recordings, or that fraction of them (a float), become the test set.
+
+    They are chosen by a permutation with ``seed`` of the order in ``everything``, which must be
+    the same everywhere (sorted names). Raises ``InvalidRecording``, naming ``place``, if one part
+    would be empty.
+    """
+    total = len(everything)
+    if isinstance(holdout, float):
+        n_test = round(total * holdout) if 0 < holdout < 1 else 0
+    else:
+        n_test = holdout
+    if not 1 <= n_test < total:
+        raise InvalidRecording(
+            f"{place}: cannot hold out {holdout} of {total} recordings; both parts need at least "
+            "one (--holdout takes a number of recordings, or a fraction below 1)"
+        )
+    order = np.random.default_rng(seed).permutation(total)
+    return Data(
+        name,
+        learn=everything.subset(np.sort(order[n_test:])),
+        test=everything.subset(np.sort(order[:n_test])),
+        split=f"{n_test} of {total} recordings held out for testing by a permutation of the "
+        f"sorted names with seed {seed}.",
+    )
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Sort labels, each once, by name, or as numbers if all are."""
+    unique = set(labels)
+    if all(label.isdecimal() for label in unique):
+        return tuple(sorted(unique, key=lambda label: (int(label), label)))
+    return tuple(sorted(unique))

@@ -62,9 +62,9 @@ class Events:
         _check_range("t", columns["t"], _INT64.min, _INT64.max, "does not fit 64 bits; use µs")
         _check_range("p", columns["p"], 0, 1, "is no polarity; give 0 for off and 1 for on")
         times = _frozen(columns["t"], np.int64)
-        back = np.flatnonzero(times[1:] < times[:-1])
-        if back.size:
-            k = int(back[0]) + 1
+        back = times[1:] < times[:-1]
+        if back.any():
+            k = int(np.argmax(back)) + 1
             raise InvalidRecording(
                 f"event {k}: time goes backwards, from {times[k - 1]} to {times[k]} µs; "
                 "sort the events by time (Events.sorted_by_time)"
@@ -121,7 +121,7 @@ class Events:
     @property
     def duration(self) -> int:
         """Time from the first event to the last, in µs; 0 without events."""
-        return int(self.t[-1] - self.t[0]) if len(self) else 0
+        return int(self.t[-1]) - int(self.t[0]) if len(self) else 0
 
     def __len__(self) -> int:
         """Count the events."""
@@ -165,6 +165,10 @@ def _check_range(name: str, column: NDArray[Any], low: int, high: int, problem: 
     """Refuse the first value outside ``[low, high]``."""
     if not column.size or column.dtype.kind == "b":
         return
+    if column.dtype.kind in "iu":
+        info = np.iinfo(column.dtype)
+        if low <= info.min and info.max <= high:  # no value of this dtype can be wrong
+            return
     # Python's integers compare exactly with every dtype, so uint64 and floats cannot wrap around
     if low <= int(column.min()) and int(column.max()) <= high:
         return

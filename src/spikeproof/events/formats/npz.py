@@ -1,29 +1,39 @@
-"""Our own ``.npz`` layout: any sensor size, any time, no loss.
+"""NumPy's ``.npz``: ours, which loses nothing, and archives of events made by others.
 
-A NumPy zip archive with the members ``x``, ``y``, ``t``, ``p`` (one number an event), ``width``,
-``height`` and ``format`` (scalars). It is read with suspicion: every member's header is checked
-before its data are unpacked, so that a small file cannot claim a huge array, and nothing is ever
-unpickled.
+Ours is a zip archive with the members ``x``, ``y``, ``t``, ``p`` (one number an event), ``width``,
+``height`` and ``format`` (scalars). Without ``format``, an archive of columns (SpikingJelly's
+``events_np`` files are such) or of a single structured array is read too, and may lack the size.
+
+It is read with suspicion and in pieces: every member's header is checked against the size that
+the archive declares before its data are unpacked, archives that unpack to far more than they hold
+are refused, and nothing is ever unpickled. An archive keeps its table of contents at its end, so
+that one cut short cannot be read; where a member is damaged, repair ends the recording there.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import IO, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeproof.errors import InvalidRecording
+from spikeproof.events.formats import columns, npy
+from spikeproof.events.formats.base import PIECE, Format, Opened, Piece, Trouble
 from spikeproof.events.stream import Events
 
-FORMAT = 1
+VERSION = 1
 COLUMNS = ("x", "y", "t", "p")
 SCALARS = ("format", "width", "height")
-MAX_BYTES = 2**30  # unpacked, all members together: 82 million events
+MAX_RATIO = 200  # unpacked bytes for one in the file, above SMALL; recordings reach 20
+SMALL = 2**26  # bytes
+LEVEL = 1  # of compression; 6, the default, saves 5 % and takes five times as long
 # what zipfile raises for bytes that it cannot make sense of
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -39,100 +49,163 @@ _DAMAGE = (
 )
 _AGAIN = "write it again with spikeproof"
 
-# NumPy's own header parser guesses at what Python 2 wrote; we read only what NumPy writes today
-# (numpy.lib.format, version 1.0)
-_HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<descr>[\x20-\x26\x28-\x7e]{1,20})', "
-    rb"'fortran_order': (?:True|False), 'shape': \((?P<shape>[0-9, ]{0,60})\), \} {0,200}\n",
-    re.DOTALL,
-)
-_NUMBER = re.compile(r"\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]")
 
-
-def decode(data: bytes, width: int | None = None, height: int | None = None) -> Events:
-    """Read the bytes of an ``.npz`` file; ``width`` and ``height`` override what it says.
-
-    Raises ``InvalidRecording`` if it is damaged, too large or not of this layout.
-    """
+def _open(file: BinaryIO, trouble: Trouble) -> Opened:
+    """Check every member's header before any data are unpacked."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {name: _read(archive, name) for name in _checked(archive)}
+        archive = zipfile.ZipFile(file)
+        sizes = _checked(archive, file.seek(0, 2))
+        if "format" not in sizes and len(sizes) == 1:
+            return _single(archive, next(iter(sizes)), trouble)
+        scalars = {name: _scalar(archive, name, sizes) for name in SCALARS if name in sizes}
+        names = _named(sizes, scalars)
+        heads = {key: _header(archive, name, sizes[name]) for key, name in names.items()}
     except _DAMAGE as error:
-        reason = str(error).partition("\n")[0]
-        raise InvalidRecording(f"is no npz archive or is damaged ({reason}); {_AGAIN}") from None
-    scalars = {name: _scalar(name, members[name]) for name in SCALARS}
-    if scalars["format"] != FORMAT:
-        raise InvalidRecording(
-            f"has format version {scalars['format']} and this program reads {FORMAT}; "
-            "use a matching version of spikeproof"
-        )
-    x, y, t, p = (members[name] for name in COLUMNS)
-    width = scalars["width"] if width is None else width
-    height = scalars["height"] if height is None else height
-    return Events(x, y, t, p, width, height)
+        raise InvalidRecording(_damaged(error)) from None
+    counts = {key: head.count for key, head in heads.items()}
+    if len(set(counts.values())) > 1:
+        lengths = ", ".join(f"{name} {count}" for name, count in counts.items())
+        trouble(f"the columns differ in length ({lengths}); give one x, y, t and p for every event")
+    pieces = _columns(archive, names, heads, min(counts.values()), trouble)
+    return Opened(scalars.get("width"), scalars.get("height"), pieces)
 
 
-def encode(events: Events) -> bytes:
-    """Give the bytes of an ``.npz`` file; raises ``InvalidRecording`` above 82 million events."""
-    if 13 * len(events) > MAX_BYTES - len(SCALARS + COLUMNS) * 256:
-        raise InvalidRecording(
-            f"{len(events)} events are more than one .npz may hold; split the recording"
-        )
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        x=events.x,
-        y=events.y,
-        t=events.t,
-        p=events.p,
-        format=np.int64(FORMAT),
-        width=np.int64(events.width),
-        height=np.int64(events.height),
-    )
-    return buffer.getvalue()
+def _damaged(error: Exception) -> str:
+    """Say in one line what zipfile complained about."""
+    reason = str(error).partition("\n")[0]
+    return f"is no npz archive or is damaged ({reason}); {_AGAIN}"
 
 
-def _checked(archive: zipfile.ZipFile) -> tuple[str, ...]:
-    """Names of the members to read, once all are there and their sizes are sane."""
-    sizes = {info.filename: info.file_size for info in archive.infolist()}
-    methods = {info.compress_type for info in archive.infolist()}
-    if methods - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+def _checked(archive: zipfile.ZipFile, held: int) -> dict[str, int]:
+    """Sizes of the arrays by their names, once these are sane; ``held`` is the file's size."""
+    infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    if {info.compress_type for info in infos} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise InvalidRecording(f"is compressed in a way that NumPy does not use; {_AGAIN}")
-    missing = [name for name in COLUMNS + SCALARS if f"{name}.npy" not in sizes]
+    sizes = {info.filename.removesuffix(".npy"): info.file_size for info in infos}
+    total = sum(sizes.values())
+    if total > max(SMALL, MAX_RATIO * held):
+        raise InvalidRecording(
+            f"would unpack to {total} bytes from {held}, which no recording does; {_AGAIN}"
+        )
+    return sizes
+
+
+def _named(sizes: dict[str, int], scalars: dict[str, int]) -> dict[str, str]:
+    """Say what the columns are called; an archive of ours must be complete."""
+    if "format" not in scalars:
+        return columns.find([name for name in sizes if name not in SCALARS])
+    missing = [name for name in COLUMNS + SCALARS if name not in sizes]
     if missing:
         raise InvalidRecording(
             f"field {missing[0]!r} is missing; write it with spikeproof, or save arrays "
             "x, y, t, p and numbers width, height, format=1"
         )
-    total = sum(sizes[f"{name}.npy"] for name in COLUMNS + SCALARS)
-    if total > MAX_BYTES:
+    if scalars["format"] != VERSION:
         raise InvalidRecording(
-            f"would unpack to {total} bytes, more than {MAX_BYTES}; split the recording"
+            f"has format version {scalars['format']} and this program reads {VERSION}; "
+            "use a matching version of spikeproof"
         )
-    return COLUMNS + SCALARS
+    return {name: name for name in COLUMNS}
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
-    """Read one member whose header and size agree."""
-    with archive.open(f"{name}.npy") as file:
-        raw = file.read()  # at most what _checked allowed
-    head = _HEADER.match(raw)
-    if head is None:
-        raise InvalidRecording(f"field {name!r} is no NumPy array; {_AGAIN}")
-    descr, shape = head["descr"].decode(), head["shape"].decode()
-    if not _NUMBER.fullmatch(descr):
-        raise InvalidRecording(f"field {name!r} has dtype {descr}; save whole numbers")
-    dtype, data = np.dtype(descr), raw[head.end() :]
-    count = 1 if shape == "" else int(shape.rstrip(",")) if shape.rstrip(",").isdecimal() else -1
-    if len(data) != count * dtype.itemsize:
+def _header(archive: zipfile.ZipFile, name: str, size: int) -> npy.Header:
+    """Read the header of a column that has one dimension and the size it claims."""
+    with archive.open(f"{name}.npy") as member:
+        head = npy.parse(member.read(npy.MAX_HEADER), f"field {name!r}")
+    held = size - head.end
+    if head.count * head.dtype(f"field {name!r}").itemsize != held or not head.shape:
         raise InvalidRecording(
-            f"field {name!r} claims shape ({shape}) and holds {len(data)} bytes; {_AGAIN}"
+            f"field {name!r} claims shape ({head.shape}) and holds {held} bytes; {_AGAIN}"
         )
-    return np.frombuffer(data, dtype).reshape(() if shape == "" else (count,))
+    return head
 
 
-def _scalar(name: str, array: NDArray[np.generic]) -> int:
+def _scalar(archive: zipfile.ZipFile, name: str, sizes: dict[str, int]) -> int:
     """Give a one-number member as an int."""
-    if array.shape != () or array.dtype.kind not in "iu":
+    with archive.open(f"{name}.npy") as member:
+        raw = member.read(npy.MAX_HEADER)
+    head = npy.parse(raw, f"field {name!r}")
+    whole = re.fullmatch(r"\|[iu]1|[<>][iu][248]", head.descr)
+    if not whole or head.shape or sizes[name] != head.end + np.dtype(head.descr).itemsize:
         raise InvalidRecording(f"field {name!r} must be one whole number; save it as an int")
-    return int(array)
+    return int(np.frombuffer(raw[head.end :], head.descr)[0])
+
+
+def _single(archive: zipfile.ZipFile, name: str, trouble: Trouble) -> Opened:
+    """Open an archive whose only member is a structured array."""
+    what = f"field {name!r}"
+    with archive.open(f"{name}.npy") as member:
+        head = npy.parse(member.read(npy.MAX_HEADER), what)
+    dtype, names = npy.structured(head, what)
+    held = archive.getinfo(f"{name}.npy").file_size - head.end
+    if head.count * dtype.itemsize != held:
+        raise InvalidRecording(
+            f"{what} claims shape ({head.shape}) and holds {held} bytes; {_AGAIN}"
+        )
+
+    def pieces() -> Iterator[Piece]:
+        try:
+            with archive.open(f"{name}.npy") as member:
+                member.read(head.end)
+                yield from npy.pieces(member, head.count, dtype, names, trouble)
+        except _DAMAGE as error:
+            trouble(_damaged(error))
+
+    return Opened(None, None, pieces())
+
+
+def _columns(
+    archive: zipfile.ZipFile,
+    names: dict[str, str],
+    heads: dict[str, npy.Header],
+    count: int,
+    trouble: Trouble,
+) -> Iterator[Piece]:
+    """Unpack the four columns side by side."""
+    with ExitStack() as stack:
+        try:
+            members = {
+                key: stack.enter_context(archive.open(f"{name}.npy")) for key, name in names.items()
+            }
+            for key, member in members.items():
+                member.read(heads[key].end)
+            for first in range(0, count, PIECE):
+                n = min(PIECE, count - first)
+                raw = {key: _read(member, heads[key], n) for key, member in members.items()}
+                yield columns.piece(raw, first, trouble)
+        except _DAMAGE as error:
+            trouble(_damaged(error))
+
+
+def _read(member: IO[bytes], head: npy.Header, n: int) -> NDArray[np.generic]:
+    """Unpack ``n`` numbers; the checksum is verified with the last of them."""
+    dtype = head.dtype("the column")
+    data = member.read(n * dtype.itemsize)
+    if len(data) != n * dtype.itemsize:
+        raise EOFError("a member is cut short")
+    return np.frombuffer(data, dtype)
+
+
+def _write(file: BinaryIO, events: Events) -> None:
+    """Write the members one after the other."""
+    members = {name: getattr(events, name) for name in COLUMNS}
+    members |= {"format": VERSION, "width": events.width, "height": events.height}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name, values in members.items():
+            # a ZipInfo of its own date, so that the same events give the same bytes
+            info = zipfile.ZipInfo(f"{name}.npy")
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as member:
+                array = np.asarray(values, "<i8" if name in SCALARS else None)
+                np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
+
+
+def _recognises(head: bytes) -> bool:
+    """Say whether the first member of a zip archive is an array."""
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    return head.startswith(b"PK\x03\x04") and name.endswith(b".npy")
+
+
+FORMAT = Format(
+    "npz", "NumPy .npz", (".npz",), _open, recognises=_recognises, write=_write, sized=True
+)
