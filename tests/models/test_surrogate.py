@@ -16,6 +16,8 @@ from spikeproof.models import (
     PiecewiseQuadratic,
     PotentialDependent,
     surrogate_from_dict,
+    surrogate_name,
+    surrogate_named,
     surrogate_to_dict,
 )
 
@@ -108,3 +110,25 @@ def test_descriptions_survive_json(surrogate):
 def test_wrong_descriptions_are_refused(description, message):
     with pytest.raises(InvalidModel, match=message):
         surrogate_from_dict(description)
+
+
+@pytest.mark.parametrize("text", ["arctan:4", "fast-sigmoid:2.5", "potential-dependent:0.5"])
+def test_names_and_surrogates_stand_for_each_other(text):
+    assert surrogate_name(surrogate_named(text)) == text
+
+
+def test_a_name_alone_takes_the_default():
+    assert surrogate_named("arctan") == ArcTan()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sigmoid", "unknown surrogate 'sigmoid'; choose one of arctan"),
+        ("arctan:steep", "'steep' is no number; give one such as arctan:4"),
+        ("arctan:-1", "slope of a surrogate must be positive"),
+    ],
+)
+def test_names_that_are_none(text, message):
+    with pytest.raises(InvalidModel, match=message):
+        surrogate_named(text)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import nn
@@ -63,3 +65,32 @@ def test_spikes_do_not_depend_on_the_surrogate_but_gradients_do():
             gradients.append(torch.autograd.grad(outputs[-1][:, 0].sum(), x)[0])
     assert torch.equal(*outputs)
     assert not torch.allclose(*gradients)
+
+
+class Lending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lent = []
+
+    @contextmanager
+    def using_surrogate(self, surrogate):
+        self.lent.append(surrogate)
+        try:
+            yield
+        finally:
+            self.lent.pop()
+
+
+def test_models_that_lend_their_own_neurons_are_asked():
+    model = Lending()
+    whole = nn.Sequential(network(), nn.Sequential(model))
+    for asked in (model, whole):
+        with using_surrogate(asked, MINE):
+            assert model.lent == [MINE]
+        assert model.lent == []
+        with using_surrogate(asked, None):
+            assert model.lent == []
+    with pytest.raises(KeyError), using_surrogate(whole, MINE):
+        raise KeyError
+    assert model.lent == []
+    assert surrogates(whole) == [THEIRS, THEIRS]

@@ -1,5 +1,35 @@
 """Adapters: models as their owners wrote them, seen as pure functions of binned recordings."""
 
+from spikeproof.adapters.adapt import FRAMEWORKS, adapt
 from spikeproof.adapters.adapted import Adapted, Framework, Layout
+from spikeproof.adapters.averaged import Averaged
+from spikeproof.adapters.checks import Check, examine, require
+from spikeproof.adapters.encoders import Bernoulli, Direct, Encoded, Latency, Poisson
+from spikeproof.adapters.nir import load_nir
+from spikeproof.adapters.nir_export import save_nir, to_nir
+from spikeproof.adapters.source import load_source
+from spikeproof.adapters.twin import NoTwin, Twin, fast_twin
 
-__all__ = ["Adapted", "Framework", "Layout"]
+__all__ = [
+    "FRAMEWORKS",
+    "Adapted",
+    "Averaged",
+    "Bernoulli",
+    "Check",
+    "Direct",
+    "Encoded",
+    "Framework",
+    "Latency",
+    "Layout",
+    "NoTwin",
+    "Poisson",
+    "Twin",
+    "adapt",
+    "examine",
+    "fast_twin",
+    "load_nir",
+    "load_source",
+    "require",
+    "save_nir",
+    "to_nir",
+]

@@ -22,15 +22,16 @@ from spikeproof.models.surrogate import Surrogate
 class Layout:
     """One way of calling a module.
 
-    ``call`` takes the module and recordings ``[N, T, P, H, W]`` and gives what the module
-    answered, as ``[N, K]`` if ``over_time`` is False and ``[N, T, K]`` if it is True. ``says``
-    is half a sentence for the report, such as "time first, all steps at once".
+    ``call`` takes the module and recordings ``[N, T, P, H, W]`` and gives whatever the module
+    answered; with ``by_step`` the module was called once per time bin and the answers are put
+    together as ``[T, N, ...]``. ``says`` is half a sentence for the report, such as "time first
+    [T, N, P, H, W], all steps in one call".
     """
 
     name: str
     says: str
-    call: Callable[[Callable[..., object], Tensor], Tensor]
-    over_time: bool
+    call: Callable[[Callable[..., object], Tensor], object]
+    by_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,18 @@ class Framework:
     """What an adapter must know of a framework; it is imported only if the user imported it.
 
     ``recognises`` says whether a module is, or contains, layers of the framework. ``neurons``
-    lists its spiking layers. ``reset`` forgets all state, so that the next call begins anew;
-    ``layouts`` are tried in their order. ``swap`` puts a surrogate into all spiking layers for a
-    while and puts theirs back, exceptions included.
+    lists its spiking layers. ``prepare`` forgets all state and makes ready for a batch of that
+    many samples; it may set attributes of modules, but must not change tensors in place, as its
+    effects are undone after the call. ``layouts`` are tried in their order. ``swap`` puts a
+    surrogate into all spiking layers for a while and puts theirs back, exceptions included.
     """
 
     name: str
     title: str
     recognises: Callable[[nn.Module], bool]
     neurons: Callable[[nn.Module], Sequence[nn.Module]]
-    reset: Callable[[nn.Module], None]
-    layouts: tuple[Layout, ...]
+    prepare: Callable[[nn.Module, int], None]
+    layouts: Callable[[nn.Module], tuple[Layout, ...]]
     swap: Callable[[nn.Module, Surrogate], AbstractContextManager[None]]
 
 

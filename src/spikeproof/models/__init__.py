@@ -11,6 +11,8 @@ from spikeproof.models.surrogate import (
     PotentialDependent,
     Surrogate,
     surrogate_from_dict,
+    surrogate_name,
+    surrogate_named,
     surrogate_to_dict,
 )
 from spikeproof.models.swap import using_surrogate
@@ -33,6 +35,8 @@ __all__ = [
     "load_checkpoint",
     "save_checkpoint",
     "surrogate_from_dict",
+    "surrogate_name",
+    "surrogate_named",
     "surrogate_to_dict",
     "twin",
     "using_surrogate",

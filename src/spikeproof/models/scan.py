@@ -57,7 +57,7 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, current: Tensor, decay: Tensor, threshold: float, hard: bool, surrogate: Surrogate
     ) -> Tensor:
-        series, restore = _time_series(current)
+        series, restore = time_series(current)
         rate = float(decay)
         compiled = series.device.type == "cpu" and series.dtype == torch.float32
         loop = _forward_compiled if compiled else _forward_eager
@@ -71,7 +71,7 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (v,) = ctx.saved_tensors
         rate, threshold, hard, surrogate, compiled, restore = ctx.settings
-        grad = _like_series(grads[0], restore)
+        grad = like_series(grads[0], restore)
         loop = _backward_compiled if compiled else _backward_eager
         delta = loop(grad, v, rate, threshold, hard, surrogate, restore)
         grad_decay = None
@@ -82,27 +82,29 @@ class _Scan(torch.autograd.Function):
         return restore(delta), grad_decay, None, None, None
 
 
-class _Restore:
+class Restore:
     """Brings a ``[N, T, F]`` series back to the shape and memory order it was taken from."""
 
     def __init__(self, shape: torch.Size, channels_last: bool) -> None:
         self.shape, self.channels_last = shape, channels_last
 
     def __call__(self, series: Tensor) -> Tensor:
+        """``series`` in the shape and memory order of the original."""
         if not self.channels_last:
             return series.view(self.shape)
         n, t, c, *space = self.shape
         return series.view(n, t, *space, c).movedim(-1, 2)
 
 
-def _time_series(x: Tensor) -> tuple[Tensor, _Restore]:
+def time_series(x: Tensor) -> tuple[Tensor, Restore]:
     """``[N, T, F]`` in memory order, without a copy where the layout allows it."""
     if x.dim() > 3 and x.movedim(2, -1).is_contiguous():
-        return x.movedim(2, -1).flatten(2), _Restore(x.shape, channels_last=True)
-    return x.contiguous().flatten(2), _Restore(x.shape, channels_last=False)
+        return x.movedim(2, -1).flatten(2), Restore(x.shape, channels_last=True)
+    return x.contiguous().flatten(2), Restore(x.shape, channels_last=False)
 
 
-def _like_series(grad: Tensor, restore: _Restore) -> Tensor:
+def like_series(grad: Tensor, restore: Restore) -> Tensor:
+    """``[N, T, F]`` in the memory order of the series that ``restore`` was made with."""
     if restore.channels_last:
         return grad.movedim(2, -1).contiguous().flatten(2)
     return grad.contiguous().flatten(2)
@@ -128,9 +130,9 @@ def _backward_eager(
     threshold: float,
     hard: bool,
     surrogate: Surrogate,
-    restore: _Restore,
+    restore: Restore,
 ) -> Tensor:
-    bump = _derivative(surrogate, v, threshold, restore)
+    bump = derivative(surrogate, v, threshold, restore)
     delta = torch.empty_like(grad)
     carried = torch.zeros_like(grad[:, 0])
     for t in range(grad.shape[1] - 1, -1, -1):
@@ -163,11 +165,11 @@ def _backward_compiled(
     threshold: float,
     hard: bool,
     surrogate: Surrogate,
-    restore: _Restore,
+    restore: Restore,
 ) -> Tensor:
     kind, slope = kernels.kind_of(surrogate)
     known = kind != kernels.PRECOMPUTED
-    bump = v if known else _derivative(surrogate, v, threshold, restore)
+    bump = v if known else derivative(surrogate, v, threshold, restore)
     delta = torch.empty_like(grad)
     kernels.share_threads()
     kernels.backward(
@@ -184,7 +186,9 @@ def _backward_compiled(
     return delta
 
 
-def _derivative(surrogate: Surrogate, v: Tensor, threshold: float, restore: _Restore) -> Tensor:
+def derivative(
+    surrogate: Surrogate, v: Tensor, threshold: Tensor | float, restore: Restore
+) -> Tensor:
     """The bump in series layout; computed in ``[N, T, C, ...]`` as surrogates may need channels."""
     bump = surrogate.derivative(restore(v) - threshold)
-    return _like_series(bump, restore)
+    return like_series(bump, restore)

@@ -102,6 +102,26 @@ SURROGATES: dict[str, type[Surrogate]] = {
 }
 
 
+def surrogate_named(text: str) -> Surrogate:
+    """The surrogate called ``arctan`` or ``arctan:4``; raises :class:`InvalidModel` if unknown."""
+    name, colon, setting = text.partition(":")
+    if name not in SURROGATES:
+        raise InvalidModel(f"unknown surrogate {name!r}; choose one of {', '.join(SURROGATES)}")
+    try:
+        return SURROGATES[name](float(setting)) if colon else SURROGATES[name]()
+    except ValueError:
+        raise InvalidModel(
+            f"surrogate {text!r}: {setting!r} is no number; give one such as {name}:4"
+        ) from None
+
+
+def surrogate_name(surrogate: Surrogate) -> str:
+    """The text that :func:`surrogate_named` makes this surrogate of."""
+    described = surrogate_to_dict(surrogate)
+    name = described.pop("name")
+    return f"{name}:{next(iter(described.values())):g}"
+
+
 def _positive(surrogate: ArcTan | FastSigmoid | PiecewiseQuadratic) -> None:
     for setting, value in asdict(surrogate).items():
         if not 0 < value < math.inf:

@@ -8,11 +8,12 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import nn
 
+from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.models.surrogate import Surrogate
 
@@ -21,19 +22,22 @@ from spikeproof.models.surrogate import Surrogate
 def using_surrogate(model: Any, surrogate: Surrogate | None) -> Iterator[None]:
     """Give all our neurons in ``model`` this ``surrogate``; put theirs back, whatever happens.
 
-    With None, or for a model without neurons of ours, nothing changes.
+    The model, or a module inside it, whose neurons are not ours lends them by a method
+    ``using_surrogate(surrogate)`` that gives a context manager. With None, or for a model without
+    either, nothing changes.
     """
-    neurons = [
-        m
-        for m in (model.modules() if isinstance(model, nn.Module) else ())
-        if isinstance(m, LIF | ParametricLIF)
-    ]
+    parts = list(model.modules()) if isinstance(model, nn.Module) else [model]
+    neurons = [m for m in parts if isinstance(m, LIF | ParametricLIF | Dynamics)]
     before = [m.surrogate for m in neurons]
     try:
-        if surrogate is not None:
-            for m in neurons:
-                m.surrogate = surrogate
-        yield
-    finally:
+        with ExitStack() as stack:
+            if surrogate is not None:
+                for m in neurons:
+                    m.surrogate = surrogate
+                for part in parts:
+                    if callable(lend := getattr(part, "using_surrogate", None)):
+                        stack.enter_context(lend(surrogate))
+            yield
+    finally:  # last, as lenders may have put back what was set above
         for m, old in zip(neurons, before, strict=True):
             m.surrogate = old

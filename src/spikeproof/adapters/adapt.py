@@ -1,0 +1,273 @@
+"""A trained model of any supported framework as a pure function of recordings.
+
+Layout and read-out are found by trying, on a few recordings of the sample. A layout is accepted
+if the answer looks like logits and the model keeps samples apart: turning the batch around turns
+the logits around, and a recording alone gets the answer that it gets in the batch. A model that
+takes samples for time steps fails this.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from spikeproof.adapters.adapted import Adapted, Framework, Layout
+from spikeproof.adapters.layouts import layout_named, one_polarity
+from spikeproof.adapters.lend import undisturbed
+from spikeproof.adapters.norse import NORSE
+from spikeproof.adapters.plain import PLAIN
+from spikeproof.adapters.readout import Reading, check_readout, read, says
+from spikeproof.adapters.sinabs import SINABS
+from spikeproof.adapters.snntorch import SNNTORCH
+from spikeproof.adapters.spikingjelly import SPIKINGJELLY
+from spikeproof.errors import InvalidModel
+from spikeproof.models.surrogate import Surrogate
+
+FRAMEWORKS: dict[str, Framework] = {
+    f.name: f for f in (SPIKINGJELLY, SNNTORCH, NORSE, SINABS, PLAIN)
+}
+
+
+def adapt(
+    model: nn.Module | Callable[..., object],
+    sample: Tensor,
+    *,
+    framework: str | None = None,
+    layout: str | None = None,
+    readout: str | None = None,
+) -> Adapted:
+    """``model`` as a pure function ``[N, T, P, H, W] -> [N, K]``, in evaluation mode.
+
+    ``sample`` is a batch of recordings ``[N, T, P, H, W]`` on which layouts are tried; three
+    recordings are enough. ``framework``, ``layout`` and ``readout`` (mean, sum, last, max over
+    time) are found, or honoured if given. Half-precision logits come back as float32, which keeps
+    their order; float64 stays. Raises :class:`InvalidModel` if no layout works, naming all that
+    were tried, or if a parameter is not finite.
+    """
+    if isinstance(model, Adapted):
+        return model
+    if not callable(model):
+        raise InvalidModel(f"{type(model).__name__} is no model; give a module or a function")
+    _check_weights(model)
+    subject = _Subject(model, _frameworks(model, framework))
+    over_time = check_readout(readout or "mean")
+    found, notes = _find(subject, _probe(sample), layout, over_time)
+
+    def forward(x: Tensor) -> Tensor:
+        return found.logits(subject.answer(found.layout, x), x)
+
+    return Adapted(
+        model,
+        forward,
+        framework=subject.frameworks[0].name,
+        assumptions=(*subject.assumptions(), *notes),
+        swap=subject.swap,
+        neurons=subject.neurons(),
+    )
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A model with the frameworks it is made of."""
+
+    model: nn.Module | Callable[..., object]
+    frameworks: tuple[Framework, ...]
+
+    def answer(self, layout: Layout, x: Tensor) -> object:
+        """What the model answers to ``x`` from a fresh state, on its device, in its precision."""
+        with undisturbed(self.model):
+            if isinstance(self.model, nn.Module):
+                x = _like_weights(self.model, x)
+                for f in self.frameworks:
+                    f.prepare(self.model, len(x))
+            return layout.call(self.model, x)
+
+    def layouts(self) -> tuple[Layout, ...]:
+        as_module = self.model if isinstance(self.model, nn.Module) else nn.Module()
+        return self.frameworks[0].layouts(as_module)
+
+    def neurons(self) -> Sequence[nn.Module]:
+        if not isinstance(self.model, nn.Module):
+            return ()
+        return [m for f in self.frameworks for m in f.neurons(self.model)]
+
+    def swap(self, surrogate: Surrogate) -> AbstractContextManager[None]:
+        return self._swapped(surrogate)
+
+    @contextmanager
+    def _swapped(self, surrogate: Surrogate) -> Iterator[None]:
+        with ExitStack() as stack:
+            if isinstance(self.model, nn.Module):
+                for f in self.frameworks:
+                    stack.enter_context(f.swap(self.model, surrogate))
+            yield
+
+    def assumptions(self) -> tuple[str, ...]:
+        named = " and ".join(f.title for f in self.frameworks)
+        if not isinstance(self.model, nn.Module):
+            return ("the model is a Python function without state",)
+        about = [f"the model is written in {named}"]
+        if self.frameworks[0] is PLAIN:
+            about.append("what it keeps between calls is put back after every call")
+        else:
+            about.append("state is reset before every call")
+        if self.model.training:
+            about.append("it was given in training mode and is evaluated in evaluation mode")
+        return tuple(about)
+
+
+@dataclass(frozen=True)
+class _Found:
+    layout: Layout
+    reading: Reading
+
+    def logits(self, answer: object, x: Tensor) -> Tensor:
+        y = self.reading(answer, len(x), x.shape[1])
+        return y.to(x.device, torch.promote_types(y.dtype, torch.float32))
+
+
+def _find(
+    subject: _Subject, probe: Tensor, name: str | None, over_time: str
+) -> tuple[_Found, tuple[str, ...]]:
+    """The layout that is accepted, and what is to be said of it."""
+    if name is not None:
+        candidates: tuple[Layout, ...] = (layout_named(name),)
+    else:
+        candidates = subject.layouts()
+        if probe.shape[2] > 1:
+            candidates = (*candidates, *(one_polarity(c) for c in candidates))
+    tried: dict[str, list[str]] = {}
+    for place, candidate in enumerate(candidates):
+        try:
+            found, notes = _accept(subject, candidate, probe, over_time)
+        except Exception as error:  # the model is the user's and may raise anything
+            tried.setdefault(_short(error), []).append(candidate.name)
+            continue
+        others = [c for c in candidates[place + 1 :] if _could_be_meant(c, candidate, subject)]
+        return found, (*notes, *_rivals(subject, found, others, probe, over_time))
+    reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in tried.items())
+    raise InvalidModel(
+        f"no way of calling the model fits recordings [N, T, P, H, W] = {list(probe.shape)} (tried"
+        f" {reasons}); give layout=..., or wrap the model in an nn.Module that takes"
+        " recordings [N, T, P, H, W] and answers logits [N, K]"
+    )
+
+
+def _accept(
+    subject: _Subject, layout: Layout, probe: Tensor, over_time: str
+) -> tuple[_Found, tuple[str, ...]]:
+    """The layout with its reading; raises whatever speaks against it."""
+    n, bins = probe.shape[:2]
+
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        answer = subject.answer(layout, probe)
+        found = _Found(layout, read(answer, layout, n, bins, over_time))
+
+        def logits(x: Tensor) -> Tensor:
+            return found.logits(subject.answer(layout, x), x)
+
+        first = logits(probe)
+        notes = (layout.says, says(found.reading, answer, bins))
+        if not _same(first, logits(probe)):
+            return found, (*notes, "two calls with the same recordings answer differently")
+        if _same(first, first[:1].expand_as(first)):  # silent perhaps; almost all cells then
+            probe = probe.amax() - probe if probe.any() else torch.ones_like(probe)
+            first = logits(probe)
+        if not _same(logits(probe.flip(0)).flip(0), first):
+            raise ValueError("samples are not kept apart: their order changes the logits")
+        if not _same(logits(probe[:1]), first[:1]):
+            raise ValueError("samples are not kept apart: one alone is answered differently")
+    return found, notes
+
+
+def _could_be_meant(other: Layout, chosen: Layout, subject: _Subject) -> bool:
+    """Whether it is worth asking: a spiking model wants time, and no model loses its state."""
+    return not (
+        other.name.endswith("/P1")
+        or (other.by_step and chosen.by_step)
+        or (other.name.startswith("summed") and subject.frameworks[0] is not PLAIN)
+    )
+
+
+def _rivals(
+    subject: _Subject, found: _Found, others: Sequence[Layout], probe: Tensor, over_time: str
+) -> tuple[str, ...]:
+    """A sentence on other layouts that work as well and answer differently."""
+    rivals = []
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        chosen = found.logits(subject.answer(found.layout, probe), probe)
+        for other in others:
+            try:
+                rival, _ = _accept(subject, other, probe, over_time)
+            except Exception:  # does not work, which is what is asked
+                continue
+            logits = rival.logits(subject.answer(other, probe), probe)
+            if logits.shape != chosen.shape or not _same(logits, chosen):
+                rivals.append(other.name)
+    if not rivals:
+        return ()
+    return (
+        f"layout {found.layout.name} was chosen by convention; {', '.join(rivals)} would work too"
+        " and answer differently (layout=... chooses)",
+    )
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    scale = float(b.abs().max()) if b.numel() else 0.0
+    return torch.allclose(a, b, rtol=1e-3, atol=1e-3 * scale)
+
+
+def _probe(sample: Tensor) -> Tensor:
+    """A few different recordings, in a number unlike T and P (and unlike 1)."""
+    if sample.dim() != 5 or not all(sample.shape):
+        raise InvalidModel(
+            f"the sample is {list(sample.shape)}; give recordings [N, T, P, H, W] to try layouts on"
+        )
+    few = next(n for n in (3, 4, 5) if n not in sample.shape[1:3])
+    sample = sample.detach()
+    turned = [sample, sample.flip(1), sample.flip(4), sample.flip(3), sample.flip(1, 4)]
+    return torch.cat(turned)[:few] if len(sample) < few else sample[:few]
+
+
+def _frameworks(model: object, name: str | None) -> tuple[Framework, ...]:
+    if name is not None:
+        if name not in FRAMEWORKS:
+            raise InvalidModel(f"unknown framework {name!r}; choose one of {', '.join(FRAMEWORKS)}")
+        return (FRAMEWORKS[name],)
+    if not isinstance(model, nn.Module):
+        return (PLAIN,)
+    found = [f for f in FRAMEWORKS.values() if f is not PLAIN and f.recognises(model)]
+    return tuple(found) or (PLAIN,)
+
+
+def _like_weights(model: nn.Module, x: Tensor) -> Tensor:
+    for p in model.parameters():
+        if p.is_floating_point():
+            return x.to(p.device, p.dtype)
+    return x
+
+
+def _check_weights(model: object) -> None:
+    """Refuse weights that are not finite; a single infinite number may be a time constant."""
+    for name, p in model.named_parameters() if isinstance(model, nn.Module) else ():
+        if isinstance(p, UninitializedParameter):
+            raise InvalidModel(f"{name!r} has no size yet; call the model once before")
+        if p.isnan().any() or (p.numel() > 1 and p.isinf().any()):
+            raise InvalidModel(
+                f"{name!r} holds NaN or infinite values; training diverged, train again with a"
+                " lower rate"
+            )
+
+
+def _short(error: Exception) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    text = first if isinstance(error, ValueError) and first else f"{type(error).__name__}: {first}"
+    return text if len(text) <= 80 else text[:77] + "..."
