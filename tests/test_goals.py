@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.goals import Goal, Mislead, Target
+from spikeproof.goals import Firm, Goal, Mislead, Target
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,13 @@ def test_goals_of_some_samples(kind):
         assert isinstance(some, kind)
         assert len(some) == 2
         assert torch.equal(some.margin(logits[chosen]), goal.margin(logits)[chosen])
+
+
+def test_a_firm_goal_wants_a_margin():
+    logits = torch.tensor([[0.0, 2.0], [0.0, 2.0], [2.0, 0.0]])
+    goal = Firm(Mislead(torch.tensor([0, 0, 0])), torch.tensor([1.0, 3.0, 0.0]))
+    assert isinstance(goal, Goal)
+    assert goal.margin(logits).tolist() == [1.0, -1.0, -2.0]
+    assert goal.reached(logits).tolist() == [True, False, False]
+    assert len(goal[torch.tensor([0, 2])]) == 2
+    assert goal[torch.tensor([0, 2])].reached(logits[[0, 2]]).tolist() == [True, False]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from spikeproof import report
-from spikeproof.audit.inputs import Holdout, subject_of
+from spikeproof.audit.choice import DataChoice, Holdout, ModelChoice
+from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.run import Progress, audit
 from spikeproof.audit.settings import Settings
 from spikeproof.events import Data, Grid
@@ -15,8 +17,8 @@ from spikeproof.types import Model
 
 
 def run_audit(
-    model: str | Path | Model | None = None,
-    data: str | Path | Data | None = None,
+    model: ModelChoice | str | Path | Model | None = None,
+    data: DataChoice | str | Path | Data | None = None,
     *,
     out: str | Path,
     settings: Settings | None = None,
@@ -30,25 +32,25 @@ def run_audit(
 ) -> Audit:
     """Audit ``model`` on ``data`` and write results, recordings and report into ``out``.
 
-    ``model`` is a checkpoint file, or any callable from ``[N, T, 2, H, W]`` to logits ``[N, K]``
-    that PyTorch can differentiate, with tensors on the CPU; ``data`` is a folder of recordings.
-    Without them the shipped network and the embedded digits are taken. ``grid`` says how
-    recordings are binned for a callable, ``name`` what the report calls it. ``holdout`` and
-    ``split_seed`` part a folder that has no split of its own, ``device`` is for checkpoints. An
-    audit that was interrupted continues, unless ``fresh``.
+    ``model`` is a checkpoint or NIR file, ``my_net.py:build``, a module of SpikingJelly, snnTorch,
+    Norse, Sinabs or plain PyTorch, or any callable from ``[N, T, 2, H, W]`` to logits ``[N, K]``;
+    a :class:`ModelChoice` says more of it. ``data`` is a folder of recordings, a manifest,
+    ``tonic:NAME`` or loaded ``Data``; a :class:`DataChoice` says more. Without them the shipped
+    network and the embedded digits are taken. ``grid`` says how recordings are binned for a model
+    that does not know, ``name`` what the report calls it. ``holdout`` and ``split_seed`` part data
+    that have no split of their own. An audit that was interrupted continues, unless ``fresh``.
     Raises :class:`SpikeproofError` with a message that says what to do.
     """
     settings, folder = settings or Settings(), Path(out)
-    subject = subject_of(
-        model,
-        data,
-        settings,
-        grid=grid,
-        name=name,
-        holdout=holdout,
-        split_seed=split_seed,
-        device=device,
-    )
+    if not isinstance(model, ModelChoice):
+        model = ModelChoice(model, name=name, device=device)
+    if grid is not None:
+        model = replace(
+            model, bins=grid.bins, window=grid.window, start=grid.start, counts=grid.counts
+        )
+    if not isinstance(data, DataChoice):
+        data = DataChoice(data, holdout=holdout, split_seed=split_seed)
+    subject = subject_of(model, data, settings)
     results = audit(subject, folder, settings, fresh=fresh, progress=progress)
     report.build(folder)
     return results

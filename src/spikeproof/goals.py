@@ -86,6 +86,34 @@ class Target:
         return len(self.targets)
 
 
+@dataclass(frozen=True, eq=False)
+class Firm:
+    """``goal`` by more than ``by`` ``[N]``, 0 or more.
+
+    For a search on something that is not quite the judge, a copy of the model or other random
+    draws: what is reached firmly there holds here too.
+    """
+
+    goal: Goal
+    by: PerSample
+
+    def margin(self, logits: Logits) -> PerSample:
+        """What the goal's margin has to spare."""
+        return self.goal.margin(logits) - self.by
+
+    def reached(self, logits: Logits) -> Flags:
+        """Whether the goal is reached with ``by`` to spare."""
+        return self.goal.reached(logits) & (self.margin(logits) > 0)
+
+    def __getitem__(self, chosen: Tensor) -> Firm:
+        """The goal for some of the samples."""
+        return Firm(self.goal[chosen], self.by[chosen])
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.goal)
+
+
 def _at(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(1, classes.unsqueeze(1)).squeeze(1)
 

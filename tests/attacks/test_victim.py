@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from spikeproof.adapters.averaged import Averaged
+from spikeproof.adapters.encoders import Bernoulli, Encoded
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
@@ -110,3 +112,85 @@ def test_an_empty_batch_is_no_problem(victims, mode):
     goal = Mislead(labels[:0])
     adv = SparseFlip(mode=mode)(Victim(net), x[:0], goal, Flip(), rng=torch.Generator())
     assert adv.shape == x[:0].shape
+
+
+def test_the_models_own_surrogate_has_two_names(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    goal = Mislead(labels)
+    own, named, sharp = (
+        Victim(net, s).gradient(x, goal)[1] for s in (None, "own", ArcTan(slope=8.0))
+    )
+    assert torch.equal(own, named)
+    assert not torch.equal(own, sharp)
+
+
+def test_draws_are_counted_and_chunks_hold_them_all():
+    seen = []
+
+    def random(x):
+        seen.append(len(x))
+        return linear([1.0] * 8)(x * torch.rand_like(x))
+
+    victim = Victim(Averaged(random, draws=3), chunk=7)
+    victim.logits(X)
+    victim.gradient(X, ZEROS)
+    assert (victim.queries.forwards, victim.queries.gradients) == (30, 15)  # the margin's as well
+    assert set(seen) == {3}
+    assert victim._at_once == 2
+    assert Victim(Averaged(random, draws=30), chunk=7)._at_once == 1
+
+
+def test_gradients_see_new_noise_each_time_and_logits_do_not():
+    def victim():
+        noisy = linear([1.0, -2, 3, 4, 5, -6, 7, 8])
+        return Victim(Averaged(lambda x: noisy(x * torch.rand_like(x)), draws=2))
+
+    a, b = victim(), victim()
+    steps = [a.gradient(X, ZEROS)[1] for _ in range(3)]
+    assert not any(torch.equal(steps[i], steps[i - 1]) for i in range(3))
+    assert torch.equal(b.gradient(X, ZEROS)[1], steps[0])  # the same attack, the same noise
+    assert torch.equal(a.logits(X), b.logits(X))
+    assert torch.equal(a.logits(X), a.model(X))
+
+
+def test_the_gradient_of_an_averaged_model_is_that_of_the_margin_of_the_mean():
+    model = Averaged(lambda x: linear([1.0] * 8)(x * torch.rand_like(x)) ** 3, draws=4)
+    margin, gradient = Victim(model, chunk=100).gradient(X, ZEROS)
+    assert torch.allclose(margin, (model(X)[:, 1] - model(X)[:, 0]).detach())
+    leaf = X.clone().requires_grad_()
+    mean = model.fresh(0)(leaf)
+    (exact,) = torch.autograd.grad((mean[:, 1] - mean[:, 0]).sum(), leaf)
+    assert torch.allclose(gradient, exact)
+
+
+def test_encoders_are_open_to_gradients_only(victims):
+    net, x, labels, _, _ = victims["spiking"]
+
+    class Drawn(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return self.net(torch.bernoulli(0.9 * x))
+
+    model, goal = Averaged(Drawn().eval(), draws=4), Mislead(labels)
+    _, gradient = Victim(model).gradient(x, goal)
+    assert (gradient.flatten(1) != 0).any(1).all()
+    leaf = x.clone().requires_grad_()
+    (closed,) = torch.autograd.grad(model(leaf).sum(), leaf)
+    assert not closed.any()
+
+
+def test_a_random_model_is_attacked_under_noise_it_was_not_seen_with(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    model = Encoded(Bernoulli(1, rate=0.9), net)
+    judge, search = Averaged(model, 16, seed=1), Averaged(model, 8, seed=2)
+    both = (judge(x).argmax(1) == labels) & (search(x).argmax(1) == labels)
+    x, goal = x[both][:5], Mislead(labels[both][:5])
+    assert len(x) >= 4
+    adv = SparseFlip(steps=12)(Victim(search, chunk=64), x, goal, Flip(), rng=torch.Generator())
+    assert goal.reached(search(adv)).all()
+    assert goal.reached(judge(adv)).sum() >= 2
+    again = SparseFlip(steps=12)(Victim(search, chunk=8), x, goal, Flip(), rng=torch.Generator())
+    assert torch.equal(adv, again)  # however the draws are put together

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import pytest
 import torch
 from torch import nn
 
+from spikeproof.adapters import Check
 from spikeproof.audit import doubts
 from spikeproof.evaluate import proportion
 from spikeproof.results import Attack
@@ -22,33 +22,6 @@ class Sound(nn.Module):
         return torch.stack([n, 4 - n], 1)
 
 
-class Noisy(Sound):
-    def forward(self, x):
-        return super().forward(x) + torch.rand(len(x), 2)
-
-
-class Remembers(Sound):
-    calls = 0
-
-    def forward(self, x):
-        self.calls += 1
-        return super().forward(x) + self.calls
-
-
-class Batched(Sound):
-    """Looks at the place in the batch."""
-
-    def forward(self, x):
-        return super().forward(x) + torch.arange(len(x)).unsqueeze(1)
-
-
-class Flat(Sound):
-    """All gradients are zero."""
-
-    def forward(self, x):
-        return super().forward(x) * 0 + torch.tensor([1.0, 0.0])
-
-
 def subject(model, about=None, n=60):
     x = (torch.rand(n, 2, 2, 3, 3, generator=torch.Generator().manual_seed(0)) < 0.2).to(
         torch.uint8
@@ -59,6 +32,7 @@ def subject(model, about=None, n=60):
         data=SimpleNamespace(name="d", split="s"),
         labels=torch.zeros(n, dtype=torch.long),
         clean=lambda part: x[part].float(),
+        checks=(),
         __len__=lambda: n,
     )
 
@@ -70,7 +44,7 @@ class Subject(SimpleNamespace):
 
 def titles(model, attacks=(), about=None, accuracy=1.0, n=60):
     s = Subject(**vars(subject(model, about, n)))
-    found = doubts.find(s, doubts.probe(s), {a.id: a for a in attacks}, accuracy)
+    found = doubts.find(s, {a.id: a for a in attacks}, accuracy)
     return [d.title for d in found]
 
 
@@ -78,22 +52,16 @@ def test_a_sound_model_raises_no_doubt():
     assert titles(Sound().eval()) == []
 
 
-@pytest.mark.parametrize(
-    ("model", "title"),
-    [
-        (Noisy(), "The model is random, or remembers"),
-        (Remembers(), "The model is random, or remembers"),
-        (Batched(), "Batch-mates matter"),
-        (Flat(), "Vanishing gradients"),
-    ],
-)
-def test_broken_models_are_named(model, title):
-    torch.manual_seed(0)
-    assert title in titles(model.eval())
-
-
-def test_a_model_in_training_mode():
-    assert titles(Sound().train()) == ["The model is in training mode"]
+def test_what_the_examination_found_is_a_doubt():
+    checks = (
+        Check("memory", False, "error", "It remembers.", "Reset it."),
+        Check("order", True, "warning", "In order."),
+    )
+    s = Subject(**vars(subject(Sound().eval())) | {"checks": checks})
+    found = doubts.find(s, {}, 1.0)
+    assert [(d.title, d.detail, d.level) for d in found] == [
+        ("memory", "It remembers. Reset it.", "error")
+    ]
 
 
 def test_what_the_checkpoint_says_is_compared():

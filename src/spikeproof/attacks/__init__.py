@@ -1,6 +1,7 @@
 """Attacks: each says how much it wants every edit; threats decide what is possible."""
 
 from spikeproof.attacks.base import Attack
+from spikeproof.attacks.finish import finished
 from spikeproof.attacks.noise import RandomEdits
 from spikeproof.attacks.patch import FitPatch, Sticker
 from spikeproof.attacks.sparse_flip import SparseFlip
@@ -17,4 +18,5 @@ __all__ = [
     "SparseFlip",
     "Sticker",
     "Victim",
+    "finished",
 ]

@@ -3,6 +3,10 @@
 Everything an attack learns about a model goes through a :class:`Victim`. It keeps memory flat
 (``chunk`` recordings at a time), switches off weight gradients, brings the attack's own surrogate
 and counts what was asked. Whether an attack succeeded is not decided here but by the judge.
+
+A random model comes as an :class:`~spikeproof.adapters.averaged.Averaged`. Its noise is drawn anew
+for every gradient, so that an attack does not fit one sample of it. Logits and margins keep the
+noise that the model came with: a search that takes the best of many lucky draws finds nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from spikeproof.adapters.averaged import Averaged
+from spikeproof.adapters.encoders import straight_through
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal
 from spikeproof.models.surrogate import ArcTan, Surrogate
@@ -28,7 +34,7 @@ closer and finds smaller perturbations (docs/results.md, 'surrogate of the attac
 
 @dataclass
 class Queries:
-    """Recordings passed forward only, and recordings whose gradient was taken."""
+    """Recordings passed forward only, and recordings whose gradient was taken; draws count."""
 
     forwards: int = 0
     gradients: int = 0
@@ -36,18 +42,23 @@ class Queries:
 
 @dataclass
 class Victim:
-    """``model`` as attacks see it. ``surrogate`` None keeps the model's own."""
+    """``model`` as attacks see it. ``surrogate`` None or "own" keeps the model's own.
+
+    At most ``chunk`` recordings go through the model at once, the draws of an averaged model
+    counted, but all draws of a recording go together.
+    """
 
     model: Model
-    surrogate: Surrogate | None = SHARP
+    surrogate: Surrogate | Literal["own"] | None = SHARP
     chunk: int = 16
     queries: Queries = field(default_factory=Queries)
+    _turn: int = field(default=0, init=False)
 
     def logits(self, x: Cells) -> Logits:
         """Logits ``[N, K]``, without gradients."""
         with torch.no_grad():
-            out = torch.cat([self.model(part) for part in torch.split(x, self.chunk)])
-        self.queries.forwards += len(x)
+            out = torch.cat([self.model(part) for part in torch.split(x, self._at_once)])
+        self.queries.forwards += len(x) * self._draws
         return _finite(out)
 
     def reached(self, x: Cells, goal: Goal) -> Tensor:
@@ -59,12 +70,13 @@ class Victim:
 
         ``shape`` is an elementwise function of the margin whose gradient is taken instead.
         """
+        model, self._turn = self._drawn(), self._turn + 1
         margins, gradients = [x.new_zeros(0)], [x[:0]]
         with self._attacking(), torch.enable_grad():
-            for start in range(0, len(x), self.chunk):
-                part = torch.arange(start, min(start + self.chunk, len(x)), device=x.device)
+            for start in range(0, len(x), self._at_once):
+                part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
                 leaf = x[part].detach().requires_grad_()
-                margin = goal[part].margin(_finite(self.model(leaf)))
+                margin = goal[part].margin(_finite(model(leaf)))
                 loss = margin if shape is None else shape(margin)
                 gradient = None
                 if loss.requires_grad:
@@ -76,19 +88,34 @@ class Victim:
                     )
                 gradients.append(gradient)
                 margins.append(margin.detach())
-        self.queries.gradients += len(x)
-        return torch.cat(margins), torch.cat(gradients)
+        self.queries.gradients += len(x) * self._draws
+        told = torch.cat(margins) if model is self.model else goal.margin(self.logits(x))
+        return told, torch.cat(gradients)
+
+    @property
+    def _draws(self) -> int:
+        return self.model.draws if isinstance(self.model, Averaged) else 1
+
+    @property
+    def _at_once(self) -> int:
+        return max(1, self.chunk // self._draws)
+
+    def _drawn(self) -> Model:
+        """The model, with other noise at every turn if it is averaged."""
+        return self.model.fresh(self._turn) if isinstance(self.model, Averaged) else self.model
 
     @contextmanager
     def _attacking(self) -> Iterator[None]:
-        """The attack's surrogate in place, weight gradients off; both undone at the end."""
+        """The attack's surrogate in place, encoders open, weight gradients off; then undone."""
         weights = [
             p
             for p in (self.model.parameters() if isinstance(self.model, nn.Module) else ())
             if p.requires_grad
         ]
         with ExitStack() as stack:
-            stack.enter_context(using_surrogate(self.model, self.surrogate))
+            surrogate = None if self.surrogate == "own" else self.surrogate
+            stack.enter_context(using_surrogate(self.model, surrogate))
+            stack.enter_context(straight_through(self.model))
             stack.callback(lambda: [p.requires_grad_(True) for p in weights])
             for p in weights:
                 p.requires_grad_(False)

@@ -60,6 +60,7 @@ def assemble(
         attacks[name] = _with_control(attack, attacks.get(attack.control or ""))
     accuracy = proportion(right, len(subject))
     about = subject.about
+    tried = store.get("surrogate") or {"name": "", "trials": []}
     grid = subject.grid
     return Audit(
         schema=SCHEMA,
@@ -73,6 +74,9 @@ def assemble(
             file=about.get("file", ""),
             sha256=about.get("sha256", ""),
             trained_on=about.get("data"),
+            framework=about.get("framework", ""),
+            assumptions=tuple(about.get("assumptions", ())),
+            surrogate=tried["name"],
         ),
         data=rec.Data(
             name=subject.data.name,
@@ -86,11 +90,17 @@ def assemble(
         ),
         clean=rec.Clean(accuracy, *_effort(clean["rows"])),
         attacks=tuple(attacks.values()),
-        doubts=doubts.find(subject, clean["trust"], attacks, accuracy.value or 0.0),
+        doubts=doubts.find(subject, attacks, accuracy.value or 0.0),
+        checks=tuple(rec.Check(c.name, c.ok, c.detail) for c in subject.checks),
+        trials=tuple(_trial(t) for t in tried["trials"]),
         examples=_examples(subject, attacks, clean["rows"], settings.examples),
         timing=tuple(timing),
         **head,
     )
+
+
+def _trial(tried: dict[str, Any]) -> rec.Trial:
+    return rec.Trial(tried["surrogate"], proportion(tried["fooled"], tried["of"]), tried["edits"])
 
 
 def _effort(rows: list[Row]) -> tuple[rec.Summary | None, rec.Summary | None]:

@@ -1,51 +1,22 @@
 """Can the numbers be trusted? What a careful reviewer would ask, asked by the tool.
 
-After AutoAttack's checks (Croce & Hein, ICML 2020; flags): the model is probed once before the
-attacks, and the finished figures are searched for the marks of a broken evaluation. Every doubt
-that is found stands in the report with its figures.
+After AutoAttack's checks (Croce & Hein, ICML 2020; flags): what the examination before the attacks
+found wrong with the model, and what the finished figures show of a broken evaluation. Every doubt
+stands in the report with its figures.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
-import torch
-
-from spikeproof.attacks.victim import Victim
 from spikeproof.audit.subject import Subject
-from spikeproof.evaluate import answer
-from spikeproof.goals import Mislead
 from spikeproof.results import Attack
 from spikeproof.results.records import Doubt
 
-_PROBES = 16
 
-
-def probe(subject: Subject) -> dict[str, Any]:
-    """Ask the model the same thing in different ways; JSON-ready findings."""
-    part = torch.arange(min(_PROBES, len(subject)))
-    x = subject.clean(part)
-    once, again = answer(subject.model, x), answer(subject.model, x)
-    backwards = answer(subject.model, x.flip(0)).flip(0)
-    scale = float(once.abs().max().clamp(min=1e-12))
-    goal = Mislead(subject.labels[part])
-    _, gradient = Victim(subject.model).gradient(x, goal)
-    no_gradient = (gradient.flatten(1) == 0).all(1)
-    return {
-        "probes": len(part),
-        "repeat": float((once - again).abs().max()) / scale,
-        "order": float((once - backwards).abs().max()) / scale,
-        "training": bool(getattr(subject.model, "training", False)),
-        "no_gradient": int(no_gradient.sum()),
-    }
-
-
-def find(
-    subject: Subject, trust: dict[str, Any], attacks: dict[str, Attack], accuracy: float
-) -> tuple[Doubt, ...]:
+def find(subject: Subject, attacks: dict[str, Attack], accuracy: float) -> tuple[Doubt, ...]:
     """The doubts that the probe and the finished ``attacks`` (by id) give reason for."""
-    found = [*_about_model(subject, trust, accuracy), *_about_data(subject)]
+    found = [*_about_model(subject, accuracy), *_about_data(subject)]
     for attack in attacks.values():
         if attack.measured and not attack.is_control:
             control = attacks.get(attack.control or "")
@@ -53,40 +24,12 @@ def find(
     return tuple(found)
 
 
-def _about_model(subject: Subject, trust: dict[str, Any], accuracy: float) -> list[Doubt]:
-    found = []
-    if trust["training"]:
-        found.append(
-            Doubt("The model is in training mode", "Call model.eval() before the audit.", "warning")
-        )
-    if trust["repeat"] > 0:
-        found.append(
-            Doubt(
-                "The model is random, or remembers",
-                f"Two calls on the same {trust['probes']} recordings differ by"
-                f" {trust['repeat']:.1e} of the largest logit: it draws random numbers or keeps"
-                " state between calls. Single verdicts are then partly luck.",
-                "warning",
-            )
-        )
-    if trust["order"] > 1e-4:
-        found.append(
-            Doubt(
-                "Batch-mates matter",
-                f"In another order the logits differ by {trust['order']:.1e} of the largest one;"
-                " a recording's verdict depends on its neighbours.",
-                "warning",
-            )
-        )
-    if trust["no_gradient"]:
-        found.append(
-            Doubt(
-                "Vanishing gradients",
-                f"{trust['no_gradient']} of {trust['probes']} recordings have an all-zero input"
-                " gradient; gradient attacks cannot work on them and robustness is overstated.",
-                "warning",
-            )
-        )
+def _about_model(subject: Subject, accuracy: float) -> list[Doubt]:
+    found = [
+        Doubt(check.name, f"{check.detail} {check.cure}".strip(), check.level)
+        for check in subject.checks
+        if not check.ok
+    ]
     trained = subject.about.get("accuracy")
     if trained is not None and accuracy < trained - 0.1:
         found.append(

@@ -16,13 +16,16 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.victim import Queries, Victim
+from spikeproof.attacks.base import Attack
+from spikeproof.attacks.finish import finished
+from spikeproof.attacks.victim import SHARP, Queries, Victim
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.errors import Unrealisable
 from spikeproof.evaluate import judge, work
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
+from spikeproof.models import Surrogate
 from spikeproof.threats import Threat
 from spikeproof.types import Cells
 
@@ -35,7 +38,7 @@ class Bench:
     """Where entries work: the subject, the settings, the audit's folder and what is measured.
 
     ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the finished rows of
-    another entry.
+    another entry. ``surrogate`` is the attacks' (None: the model's own).
     """
 
     subject: Subject
@@ -44,11 +47,18 @@ class Bench:
     predictions: Tensor
     rows: Callable[[str], list[Row]]
     queries: Queries = field(default_factory=Queries)
+    surrogate: Surrogate | None = SHARP
 
     @property
     def victim(self) -> Victim:
         """The model as attacks see it; what they ask is counted in ``queries``."""
-        return Victim(self.subject.model, queries=self.queries)
+        return Victim(self.subject.search, self.surrogate, queries=self.queries)
+
+    def attack(
+        self, attack: Attack, clean: Cells, goal: Goal, threat: Threat, rng: Generator
+    ) -> Cells:
+        """What ``attack`` makes of ``clean``, so that it holds on the model that judges."""
+        return finished(attack, self.victim, self.subject.model, clean, goal, threat, rng=rng)
 
     def right(self, part: Tensor) -> Tensor:
         """Those of ``part`` that the model classifies right: only they can be attacked."""

@@ -1,8 +1,9 @@
-"""What an audit is given, a network and recordings, made to fit each other.
+"""What an audit is given, a model and recordings, made to fit each other.
 
-A checkpoint says how recordings are binned, which classes there are and which recordings were
-held out of its training. All three are taken from there, so that the model sees what it was
-trained on and is never audited on it.
+A checkpoint of ours says how recordings are binned, which classes there are and which recordings
+were held out of its training: all three are taken from there, so that the model sees what it was
+trained on and is never audited on it. Of any other model these come from the user and the data,
+and an adapter finds out how it is called.
 """
 
 from __future__ import annotations
@@ -10,89 +11,110 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 
-import spikeproof.models
+from spikeproof.adapters import Check, examine, require
+from spikeproof.audit.choice import DataChoice, Holdout, ModelChoice
+from spikeproof.audit.foreign import Victims, adapted, fetch, named
 from spikeproof.audit.settings import Settings
-from spikeproof.audit.subject import Subject, take
-from spikeproof.errors import InvalidModel, InvalidRecording, InvalidThreat, SpikeproofError
-from spikeproof.events import Data, Grid, Recordings, load_data
-from spikeproof.models import Network, load_checkpoint
-from spikeproof.models.device import choose, placed
-from spikeproof.types import Model
+from spikeproof.audit.subject import Subject
+from spikeproof.audit.trained import SHIPPED, Trained, load_trained
+from spikeproof.errors import InvalidModel, InvalidRecording, SpikeproofError
+from spikeproof.events import Data, Grid, Recordings, fitted, load_data
+from spikeproof.types import Cells, Labels, Model
 
-SHIPPED = Path(spikeproof.models.__file__).parent / "pretrained" / "digits-small.safetensors"
-"""The checkpoint that comes with spikeproof, trained on the embedded digits."""
+__all__ = ["SHIPPED", "Holdout", "Ready", "Trained", "class_index", "load_trained", "ready"]
 
-Holdout: TypeAlias = int | float | None
-_HOLDOUT = 0.5  # of a folder that the model does not come from
+_HOLDOUT = 0.5  # of data that the model does not come from
+_PROBES = 8  # recordings that the model is examined with
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """A network from a file; ``about`` describes it, ``classes`` are named in logit order."""
+class Ready:
+    """A model with recordings that suit it.
 
-    network: Network
+    ``model`` gives the verdicts, ``search`` is what attacks see (the same, or a faster copy, or
+    other random draws). ``classes`` are named in logit order, ``checks`` are what was asked of
+    the model before any attack.
+    """
+
+    model: Model
+    search: Model
     about: dict[str, Any]
+    data: Data
     grid: Grid
     classes: tuple[str, ...]
-    source: Path
+    checks: tuple[Check, ...] = ()
 
 
-def load_trained(path: str | Path | None, *, device: str = "auto") -> Trained:
-    """The network in the checkpoint ``path`` (None: the shipped one), on ``device``.
-
-    Raises :class:`InvalidModel` naming the file if it cannot be used.
-    """
-    path = SHIPPED if path is None else Path(path)
-    where = choose(device)
-    checkpoint = load_checkpoint(path)
-    network, known = checkpoint.network, checkpoint.about
-    try:
-        grid = Grid(**known["grid"])
-        classes = tuple(str(name) for name in known["classes"])
-    except (KeyError, TypeError, InvalidThreat) as error:
-        raise InvalidModel(
-            f"{path}: its description has no usable grid or classes ({error}); train again"
-        ) from None
-    if len(classes) != network.n_classes or len(set(classes)) != len(classes):
-        raise InvalidModel(
-            f"{path}: names {len(set(classes))} classes for {network.n_classes} outputs; train"
-            " again"
-        )
-    if (2, grid.height, grid.width) != network.input_shape:
-        raise InvalidModel(
-            f"{path}: its grid is of {grid.width}x{grid.height} pixels and its network of"
-            f" {network.input_shape[2]}x{network.input_shape[1]}; train again"
-        )
-    about = {
-        "name": path.stem,
-        **known,
-        "architecture": network.description["architecture"],
-        "kind": "spiking" if network.description["spiking"] else "non-spiking",
-        "parameters": network.n_parameters,
-        "file": path.name,
-        "sha256": checkpoint.digest,
-    }
-    return Trained(placed(network, where), about, grid, classes, path)
-
-
-def recordings_for(
-    trained: Trained,
-    spec: str | Path | None,
+def ready(
+    model: ModelChoice,
+    data: DataChoice,
+    progress: Callable[[str], None] = lambda _: None,
     *,
-    holdout: Holdout = None,
-    split_seed: int | None = None,
-) -> Data:
-    """The recordings in ``spec`` (None: the embedded digits), with the classes of ``trained``.
+    strict: bool = True,
+) -> Ready:
+    """Load, bin, adapt and examine what the user named; ``strict`` refuses what failed.
 
-    If the model was trained on them, ``holdout`` and ``split_seed`` default to those of its
-    training. Raises :class:`InvalidRecording` for recordings that do not suit the model.
+    Raises :class:`InvalidModel` for a model that cannot be attacked as it is, with what to
+    change, and :class:`InvalidRecording` for recordings that do not suit it.
     """
-    about = trained.about
+    progress("loading the model")
+    own = _own(model)
+    if own is not None:
+        progress("loading the recordings")
+        grid = _grid(model, own.grid)
+        found = with_classes(fitted(_recordings_of(own, data), grid, data.fit), own.classes)
+        victims, classes = Victims(own.network, own.network, own.about), own.classes
+    else:
+        source = fetch(model)
+        progress("loading the recordings")
+        loaded = _loaded(data, _HOLDOUT, 0, None, None)
+        shown = loaded.grid or Grid(height=loaded.test.height, width=loaded.test.width)
+        grid = _grid(model, shown)
+        found = fitted(loaded, grid, data.fit)
+        progress("adapting the model")
+        victims = adapted(source, model, _sample(found.test, grid)[0])
+        classes = named(victims, model, found)
+        found = with_classes(found, classes)
+    progress("examining the model")
+    sample, labels = _sample(found.test, grid)
+    checks = examine(victims.model, sample, labels)
+    if strict:
+        require(checks)
+    return Ready(victims.model, victims.search, victims.about, found, grid, classes, checks)
+
+
+def _own(choice: ModelChoice) -> Trained | None:
+    """The checkpoint of ours that is meant, if it is one."""
+    source = choice.source
+    if source is None:
+        return load_trained(None, device=choice.device)
+    if isinstance(source, str | Path) and Path(source).suffix.lower() == ".safetensors":
+        if choice.weights is not None:
+            raise InvalidModel(f"{source}: has its own weights; leave out --weights")
+        return load_trained(source, device=choice.device)
+    return None
+
+
+def _grid(choice: ModelChoice, found: Grid) -> Grid:
+    """``found``, where the user does not say otherwise."""
+    said = {
+        name: value
+        for name in ("bins", "window", "start", "counts")
+        if (value := getattr(choice, name)) is not None
+    }
+    return replace(found, **said)
+
+
+def _recordings_of(trained: Trained, data: DataChoice) -> Data:
+    """The recordings that are meant (None: the embedded digits), split as in the training."""
+    about, spec = trained.about, data.source
+    if isinstance(spec, Data):
+        return spec
     trained_on = about.get("data")
     if spec is None and trained_on not in (None, "digits"):
         raise SpikeproofError(
@@ -100,18 +122,43 @@ def recordings_for(
         )
     name = "digits" if spec in (None, "digits") else Path(str(spec)).resolve().name
     known = about if name == trained_on else {}
-    data = load_data(
-        spec,
-        holdout=_first(holdout, known.get("holdout"), _HOLDOUT),
-        seed=_first(split_seed, known.get("split_seed"), 0),
-        width=trained.grid.width,
-        height=trained.grid.height,
+    return _loaded(
+        data,
+        _first(known.get("holdout"), _HOLDOUT),
+        _first(known.get("split_seed"), 0),
+        trained.grid.width,
+        trained.grid.height,
     )
-    return with_classes(data, trained.classes)
+
+
+def _loaded(
+    data: DataChoice, holdout: int | float, seed: int, width: int | None, height: int | None
+) -> Data:
+    if isinstance(data.source, Data):
+        return data.source
+    return load_data(
+        data.source,
+        holdout=_first(data.holdout, holdout),
+        seed=_first(data.split_seed, seed),
+        width=_first(data.width, width, None),
+        height=_first(data.height, height, None),
+        root=data.root,
+        repair=data.repair,
+        told=data.told,
+        download=data.download,
+    )
 
 
 def _first(*values: Any) -> Any:
-    return next(v for v in values if v is not None)
+    return next((v for v in values if v is not None), None)
+
+
+def _sample(recordings: Recordings, grid: Grid) -> tuple[Cells, Labels]:
+    """A few recordings, spread over the set, as float cells, with their labels."""
+    many = min(_PROBES, len(recordings))
+    chosen = np.linspace(0, len(recordings) - 1, many).astype(int)
+    cells = recordings.grid_batch(grid, chosen).float()
+    return cells, torch.from_numpy(recordings.labels[chosen].copy())
 
 
 def with_classes(data: Data, classes: tuple[str, ...]) -> Data:
@@ -148,49 +195,47 @@ def _some(names: tuple[str, ...], most: int = 12) -> str:
 
 
 def subject_of(
-    model: str | Path | Model | None,
-    data: str | Path | Data | None,
+    model: ModelChoice,
+    data: DataChoice,
     settings: Settings,
-    *,
-    grid: Grid | None = None,
-    name: str = "",
-    holdout: Holdout = None,
-    split_seed: int | None = None,
-    device: str = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Subject:
-    """What ``settings`` audit of ``model``, a checkpoint file or any callable, on ``data``.
+    """What ``settings`` audit of a model on recordings."""
+    return take(ready(model, data, progress), settings, progress)
 
-    ``grid`` and ``name`` are for callables, which take and give tensors on the CPU; a checkpoint
-    brings its own and computes on ``device``.
+
+def take(
+    given: Ready, settings: Settings, progress: Callable[[str], None] = lambda _: None
+) -> Subject:
+    """Bin ``settings.recordings`` of the test split and ``settings.learn`` to learn from.
+
+    Raises :class:`InvalidRecording` if a recording does not fit the grid.
     """
-    about: dict[str, Any]
-    if model is None or isinstance(model, str | Path):
-        progress("loading the model")
-        trained = load_trained(model, device=device)
-        if isinstance(data, Data):
-            data = with_classes(data, trained.classes)
-        else:
-            progress("loading the recordings")
-            data = recordings_for(trained, data, holdout=holdout, split_seed=split_seed)
-        model, about, grid = trained.network, trained.about, trained.grid
-        n_classes = len(trained.classes)
-    else:
-        if not isinstance(data, Data):
-            data = load_data(data, holdout=_first(holdout, _HOLDOUT), seed=_first(split_seed, 0))
-        grid = grid or Grid(height=data.test.height, width=data.test.width)
-        about = {"name": name or type(model).__name__, "kind": "user's"}
-        if isinstance(model, torch.nn.Module):
-            about["parameters"] = sum(p.numel() for p in model.parameters())
-        n_classes = None
-    return take(
-        model,
-        about,
-        data,
-        grid,
-        recordings=settings.recordings,
-        learn=settings.learn,
-        seed=settings.seed,
-        n_classes=n_classes,
-        progress=progress,
+    data, grid = given.data, given.grid
+    rng = np.random.default_rng(settings.seed)
+    chosen = np.sort(rng.permutation(len(data.test))[: settings.recordings])
+    learned = np.sort(rng.permutation(len(data.learn))[: settings.learn])
+    progress("reading recordings")
+    cells = data.test.grid_batch(grid, chosen)
+    learn_cells = data.learn.grid_batch(grid, learned)
+    empty = (cells.flatten(1) > 0).sum(1) == 0
+    if bool(empty.any()):
+        name = data.test.names[int(chosen[int(empty.int().argmax())])]
+        raise InvalidRecording(
+            f"{name}: has no event inside the model's window of {grid.window} µs from"
+            f" {grid.start} µs; align recordings to their first event (--align first), choose"
+            " another --window, or remove the recording"
+        )
+    return Subject(
+        model=given.model,
+        search=given.search,
+        about=given.about,
+        data=data,
+        grid=grid,
+        index=torch.from_numpy(chosen),
+        cells=cells,
+        labels=torch.from_numpy(data.test.labels[chosen].copy()),
+        learn_cells=learn_cells,
+        learn_labels=torch.from_numpy(data.learn.labels[learned].copy()),
+        checks=given.checks,
     )

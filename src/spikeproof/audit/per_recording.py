@@ -24,7 +24,7 @@ def minimum(name: str, title: str, what: str, threat: Threat, settings: Settings
         chosen = bench.right(part)
         goal = Mislead(bench.subject.labels[chosen])
         clean = bench.subject.clean(chosen)
-        adv = attack(bench.victim, clean, goal, threat, rng=bench.rng(name))
+        adv = bench.attack(attack, clean, goal, threat, bench.rng(name))
         return record(bench, name, chosen, adv, goal, threat, retime=retime)
 
     def run_control(bench: Bench, part: Tensor) -> list[Row]:
@@ -82,7 +82,7 @@ def budgets(threat: Flip, settings: Settings) -> list[Entry]:
                 left = torch.tensor(near)
                 goal = Mislead(bench.subject.labels[left])
                 clean = bench.subject.clean(left)
-                adv = attack(bench.victim, clean, goal, limited, rng=bench.rng("flip-budget"))
+                adv = bench.attack(attack, clean, goal, limited, bench.rng("flip-budget"))
                 where, extra = f"flip-budget/{100 * share:g}", {"share": share}
                 rows += record(bench, where, left, adv, goal, limited, extra=extra)
         return rows

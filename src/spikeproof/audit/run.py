@@ -16,16 +16,17 @@ from torch import Tensor
 
 import spikeproof
 from spikeproof.attacks.victim import Queries
-from spikeproof.audit import doubts
 from spikeproof.audit.assemble import assemble
 from spikeproof.audit.entry import Bench, Entry, Row
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.standard import standard
 from spikeproof.audit.store import Store, write_json
 from spikeproof.audit.subject import Subject
+from spikeproof.audit.surrogates import name_of, surrogate_of
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import answer, work
 from spikeproof.events import write
+from spikeproof.models import Surrogate, surrogate_named
 from spikeproof.results import FILE, Audit
 from spikeproof.types import Model
 
@@ -83,7 +84,8 @@ def audit(
         kept = [store.get(f"{name}.{k}") for k in range(len(parts))]
         return [row for part in kept if part is not None for row in part["rows"]]
 
-    bench = Bench(subject, settings, folder, predictions, rows_of, queries)
+    surrogate = _surrogate(subject, store, settings)
+    bench = Bench(subject, settings, folder, predictions, rows_of, queries, surrogate)
     total = sum(e.cost for e in entries)
     done = 0.0
 
@@ -119,6 +121,18 @@ def audit(
             save(False)
     progress(Progress(total, total, "results"))
     return save(True)
+
+
+def _surrogate(subject: Subject, store: Store, settings: Settings) -> Surrogate | None:
+    """The attacks' surrogate gradient; what was tried to choose it is kept."""
+    kept = store.get("surrogate")
+    if kept is None:
+        surrogate, trials = surrogate_of(
+            settings.surrogate, subject.search, subject.learn_cells, subject.learn_labels
+        )
+        kept = {"name": name_of(surrogate), "trials": trials}
+        store.put("surrogate", kept)
+    return None if kept["name"] == "own" else surrogate_named(kept["name"])
 
 
 def _run_entry(
@@ -187,7 +201,6 @@ def _clean(subject: Subject, store: Store, settings: Settings, folder: Path) -> 
     value = {
         "rows": rows,
         "seconds": time.perf_counter() - began,
-        "trust": doubts.probe(subject),
     }
     store.put("clean", value)
     return value

@@ -12,17 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spikeproof.cli.common import (
-    DataOption,
-    Device,
-    DeviceOption,
-    HoldoutOption,
-    ModelOption,
-    SeedOption,
-    SplitSeedOption,
-    ThreadsOption,
     check_folder,
     guarded,
-    holdout_of,
     number,
     out,
     pixels_of,
@@ -31,6 +22,7 @@ from spikeproof.cli.common import (
     stoppable,
     use_threads,
 )
+from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions, tell
 from spikeproof.errors import InvalidThreat, SpikeproofError
 
 if TYPE_CHECKING:
@@ -60,36 +52,31 @@ class ThreatName(StrEnum):
     patch = "patch"
 
 
-class Format(StrEnum):
-    """File formats of recordings."""
-
-    npz = "npz"
-    bin = "bin"
-
-
 @guarded
 def command(
     recording: Annotated[
-        Path | None, typer.Argument(help="One recording (.npz, .bin), in place of --data.")
+        Path | None, typer.Argument(help="One recording, in place of --data.")
     ] = None,
     label: Annotated[
         str | None, typer.Option(metavar="CLASS", help="The class of RECORDING.")
     ] = None,
-    model: ModelOption = None,
-    data: DataOption = None,
     folder: Annotated[
         Path,
         typer.Option("--out", metavar="FOLDER", help="Gets clean/ and attacked/ recordings."),
     ] = Path("attacked"),
-    form: Annotated[Format, typer.Option("--format", help="Of the files.")] = Format.npz,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="ENDING", help="Of the files: npz, aedat4, raw, dat, h5, csv, …"
+        ),
+    ] = "npz",
     recordings: Annotated[
         int, typer.Option(min=1, metavar="N", help="Test recordings to attack, drawn by --seed.")
     ] = 10,
-    holdout: HoldoutOption = None,
-    split_seed: SplitSeedOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
-    threads: ThreadsOption = None,
+    *,
+    model: ModelOptions,
+    data: DataOptions,
+    run: RunOptions,
     threat: Annotated[
         ThreatName,
         typer.Option(
@@ -157,37 +144,60 @@ def command(
         raise SpikeproofError(f"{folder}: has attacked recordings already; choose another --out")
     if (recording is None) != (label is None):
         raise SpikeproofError("give a RECORDING together with its --label")
-    if recording is not None and data is not None:
+    if recording is not None and data.data is not None:
         raise SpikeproofError("give a RECORDING or --data, not both")
-    held_out = holdout_of(holdout)
     with (
         stoppable(f"Stopped. Recordings that were finished are in {folder}."),
-        progress() as tell,
+        progress() as show,
     ):
-        tell("starting")
-        use_threads(threads)
+        show("starting")
+        use_threads(run.threads)
 
         import torch
 
-        from spikeproof.audit.inputs import class_index, load_trained
-        from spikeproof.cli.attacking import Writer, attack, drawn, one
+        from spikeproof.audit.inputs import class_index, ready
+        from spikeproof.audit.surrogates import surrogate_of
+        from spikeproof.cli.attacking import Writer, attack, case, drawn
+        from spikeproof.events import read
+        from spikeproof.events.files import WRITABLE
 
-        trained = load_trained(model, device=device)
-        aim = None if target is None else class_index(trained.classes, target)
-        allowed = _threat(threat, budget, max_shift, size, place, trained.grid)
-        nothing = torch.zeros(1, *trained.grid.shape)
+        ending = f".{form.removeprefix('.')}"
+        if ending not in WRITABLE:
+            raise SpikeproofError(
+                f"--format {form!r} cannot be written; choose one of"
+                f" {', '.join(sorted(e.removeprefix('.') for e in WRITABLE))}"
+            )
+        given = ready(model.choice(run.device), data.choice(), show)
+        aim = None if target is None else class_index(given.classes, target)
+        allowed = _threat(threat, budget, max_shift, size, place, given.grid)
+        nothing = torch.zeros(1, *given.grid.shape)
         allowed.select(nothing, nothing)  # raises if the threat does not fit the grid
         if recording is not None and label is not None:
-            cases = [one(recording, class_index(trained.classes, label), trained)]
+            sizes = (given.grid.width, given.grid.height)
+            width, height = sizes if recording.suffix.lower() == ".bin" else (None, None)
+            events = read(
+                recording,
+                width=data.width or width,
+                height=data.height or height,
+                repair=data.repair,
+                told=tell,
+            )
+            cases = [case(given.grid, str(recording), class_index(given.classes, label), events)]
         else:
-            tell("loading the recordings")
-            cases = list(drawn(trained, data, held_out, split_seed, recordings, seed))
-        writer = Writer(folder, f".{form.value}", trained.classes)
+            show("loading the recordings")
+            cases = list(drawn(given, recordings, run.seed))
+        learn = given.data.learn.subset(range(min(32, len(given.data.learn))))
+        learn_cells = learn.grid_batch(given.grid, range(len(learn)))
+        labels = torch.from_numpy(learn.labels.copy())
+        surrogate, _ = surrogate_of(model.surrogate, given.search, learn_cells, labels)
+        writer = Writer(folder, ending, given.classes)
         results = []
         for first in range(0, len(cases), _AT_ONCE):
-            tell("attacking", first, len(cases))
+            show("attacking", first, len(cases))
             part = cases[first : first + _AT_ONCE]
-            results += attack(trained, part, allowed, aim, steps, seed, refractory, writer)
+            results += attack(
+                given, part, allowed, aim, steps, run.seed, refractory, surrogate, writer
+            )
     _show(results, str(allowed), folder)
 
 

@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spikeproof.attacks.sparse_flip import SparseFlip
-from spikeproof.attacks.victim import Victim
-from spikeproof.audit.inputs import Trained, recordings_for
+from spikeproof.attacks import SparseFlip, Victim, finished
+from spikeproof.audit.inputs import Ready
 from spikeproof.errors import InvalidRecording, Unrealisable
 from spikeproof.evaluate import answer, judge
-from spikeproof.events import Events, Grid, read
+from spikeproof.events import Events, Grid
 from spikeproof.events import write as write_events
 from spikeproof.goals import Goal, Mislead, Target
+from spikeproof.models import Surrogate
 from spikeproof.threats import Retime, Threat
+from spikeproof.types import Model
 
 
 @dataclass(frozen=True)
@@ -72,60 +73,49 @@ class Writer:
         return paths[1]
 
 
-def one(path: Path, label: int, trained: Trained) -> Case:
-    """The recording in a file."""
-    sensor = (trained.grid.width, trained.grid.height)
-    width, height = sensor if path.suffix.lower() == ".bin" else (None, None)
-    return _case(trained, str(path), label, read(path, width=width, height=height))
-
-
-def _case(trained: Trained, name: str, label: int, events: Events) -> Case:
-    grid = trained.grid
+def case(grid: Grid, name: str, label: int, events: Events) -> Case:
+    """A recording and its cells; raises :class:`InvalidRecording` if none is active."""
     cells = grid.bin(events)
     if not bool(cells.any()):
         raise InvalidRecording(
             f"{name}: has no event inside the model's window of {grid.window} µs from"
-            f" {grid.start} µs; attack another one, or train a model with another --window"
+            f" {grid.start} µs; align it to its first event (--align first), or choose another"
+            " --window"
         )
     return Case(name, label, events, cells)
 
 
-def drawn(
-    trained: Trained,
-    spec: str | None,
-    holdout: int | float | None,
-    split_seed: int | None,
-    count: int,
-    seed: int,
-) -> Iterator[Case]:
-    """``count`` test recordings of a data set, drawn by ``seed``."""
-    test = recordings_for(trained, spec, holdout=holdout, split_seed=split_seed).test
+def drawn(given: Ready, count: int, seed: int) -> Iterator[Case]:
+    """``count`` test recordings, drawn by ``seed``."""
+    test = given.data.test
     chosen = np.random.default_rng(seed).permutation(len(test))[:count]
     for i in sorted(chosen.tolist()):
-        yield _case(trained, test.names[i], int(test.labels[i]), test.events(i))
+        yield case(given.grid, test.names[i], int(test.labels[i]), test.events(i))
 
 
 def attack(
-    trained: Trained,
+    given: Ready,
     cases: list[Case],
     threat: Threat,
     aim: int | None,
     steps: int,
     seed: int,
     refractory: int,
+    surrogate: Surrogate | None,
     write: Writer,
 ) -> list[Result]:
     """Attack ``cases`` together, judge, and write what fools the network."""
-    classes, grid = trained.classes, trained.grid
+    classes, grid, model = given.classes, given.grid, given.model
     clean = torch.stack([case.cells for case in cases])
     labels = torch.tensor([case.label for case in cases])
     goal: Goal = Mislead(labels) if aim is None else Target(torch.full_like(labels, aim))
-    before = answer(trained.network, clean).argmax(1)
-    open_ = (~goal.reached(answer(trained.network, clean))).nonzero().squeeze(1)
+    before = answer(model, clean).argmax(1)
+    open_ = (~goal.reached(answer(model, clean))).nonzero().squeeze(1)
     adv = clean.clone()
     if len(open_):
-        adv[open_] = _search(trained, clean[open_], goal[open_], threat, steps, seed)
-    outcome = judge(trained.network, clean, adv, goal, threat)
+        victim = Victim(given.search, surrogate)
+        adv[open_] = _search(victim, model, clean[open_], goal[open_], threat, steps, seed)
+    outcome = judge(model, clean, adv, goal, threat)
     results = []
     for j, case in enumerate(cases):
         truth, said = classes[case.label], classes[int(before[j])]
@@ -151,14 +141,15 @@ def attack(
 
 
 def _search(
-    trained: Trained, x: Tensor, goal: Goal, threat: Threat, steps: int, seed: int
+    victim: Victim, model: Model, x: Tensor, goal: Goal, threat: Threat, steps: int, seed: int
 ) -> Tensor:
     """Fewest edits within the threat; where none were found, all that it allows."""
-    victim, rng = Victim(trained.network), torch.Generator().manual_seed(seed)
-    adv = SparseFlip("minimum", steps)(victim, x, goal, threat, rng=rng)
-    left = (~victim.reached(adv, goal)).nonzero().squeeze(1)
+    rng = torch.Generator().manual_seed(seed)
+    adv = finished(SparseFlip("minimum", steps), victim, model, x, goal, threat, rng=rng)
+    left = (~goal.reached(answer(model, adv))).nonzero().squeeze(1)
     if len(left):
-        adv[left] = SparseFlip("budget", steps)(victim, x[left], goal[left], threat, rng=rng)
+        most = SparseFlip("budget", steps)
+        adv[left] = finished(most, victim, model, x[left], goal[left], threat, rng=rng)
     return adv
 
 

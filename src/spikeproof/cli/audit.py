@@ -10,18 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from spikeproof.cli.common import (
-    DataOption,
-    Device,
-    DeviceOption,
-    HoldoutOption,
-    ModelOption,
-    SeedOption,
-    SplitSeedOption,
-    ThreadsOption,
     check_folder,
     command_line,
     guarded,
-    holdout_of,
     out,
     plainly,
     progress,
@@ -29,6 +20,7 @@ from spikeproof.cli.common import (
     stoppable,
     use_threads,
 )
+from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
 
 if TYPE_CHECKING:
     from spikeproof.audit.subject import Subject
@@ -38,7 +30,8 @@ EXAMPLES = (
     "[b]Examples[/b]\n\n"
     "spikeproof audit [dim]# the shipped network on the embedded digits[/dim]\n\n"
     "spikeproof audit --model net.safetensors --data recordings --out audit-net\n\n"
-    "spikeproof audit --model net.safetensors --data recordings --recordings 400 --seed 1\n\n"
+    "spikeproof audit --model my_net.py:build --weights w.pt --data recordings --bins 20\n\n"
+    "spikeproof audit --model net.nir --data tonic:NMNIST --root tonic --recordings 400\n\n"
     "An audit that was interrupted continues when the same command is given again."
 )
 _ATTACKS, _EFFORT = "Attacks", "Effort"
@@ -46,22 +39,19 @@ _ATTACKS, _EFFORT = "Attacks", "Effort"
 
 @guarded
 def command(
-    model: ModelOption = None,
-    data: DataOption = None,
     folder: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Results, recordings and report.")
     ] = Path("audit"),
     recordings: Annotated[
         int, typer.Option(min=1, metavar="N", help="Test recordings to audit, drawn by --seed.")
     ] = 100,
-    holdout: HoldoutOption = None,
-    split_seed: SplitSeedOption = None,
-    seed: SeedOption = 0,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard an audit in --out and begin anew.")
     ] = False,
-    device: DeviceOption = Device.auto,
-    threads: ThreadsOption = None,
+    *,
+    model: ModelOptions,
+    data: DataOptions,
+    run: RunOptions,
     budgets: Annotated[
         str,
         typer.Option(
@@ -113,12 +103,12 @@ def command(
     default make an audit quicker and its figures too kind to the network.
     """
     check_folder(folder)
-    shares, held_out = shares_of(budgets), holdout_of(holdout)
+    shares = shares_of(budgets)
     kept = f"Stopped. What is finished is kept in {folder}; the same command"
     with stoppable(f"{kept}{', without --fresh,' if fresh else ''} continues it."):
         with progress() as tell:
             tell("starting")
-            use_threads(threads)
+            use_threads(run.threads)
 
             from spikeproof.audit.inputs import subject_of
             from spikeproof.audit.run import audit
@@ -127,23 +117,16 @@ def command(
 
             settings = Settings(
                 recordings=recordings,
-                seed=seed,
+                seed=run.seed,
                 steps=steps,
                 shares=shares,
                 max_shift=max_shift,
                 patch=patch,
                 refractory=refractory,
                 fit_steps=fit_steps,
+                surrogate=model.surrogate,
             )
-            subject = subject_of(
-                model,
-                data,
-                settings,
-                holdout=held_out,
-                split_seed=split_seed,
-                device=device,
-                progress=tell,
-            )
+            subject = subject_of(model.choice(run.device), data.choice(), settings, tell)
         out.print(_head(subject))
         with progress() as tell:
             results = audit(
@@ -162,11 +145,13 @@ def command(
 def _head(subject: Subject) -> Text:
     """Two lines: what is audited, on what."""
     about, grid, data = subject.about, subject.grid, subject.data
-    model = f"{about['name']}: {about.get('architecture', '')}, {about['kind']}"
+    model = ", ".join(w for w in (about.get("architecture"), about["kind"]) if w)
+    model = f"{about['name']}: {model}"
     of = f"{len(subject)} of {len(data.test)} test recordings"
     bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
     recordings = f"{data.name}: {of}, {len(subject.classes)} classes, {bins}"
-    return Text(f"model  {model}\ndata   {recordings}")
+    head = f"model  {model}\ndata   {recordings}"
+    return Text("\n".join([head, *(f"       {said}" for said in about.get("assumptions", ()))]))
 
 
 def _summarise(audit: Audit, folder: Path) -> None:

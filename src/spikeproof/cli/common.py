@@ -14,9 +14,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec, Protocol
+from typing import Any, NoReturn, Protocol
 
 import typer
 from rich.console import Console
@@ -24,78 +23,27 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column
 from rich.text import Text
 
+from spikeproof.cli.bundle import unbundled
 from spikeproof.errors import InvalidThreat, SpikeproofError
 
-P = ParamSpec("P")
 _BEGAN = time.monotonic()
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-class Device(StrEnum):
-    """Where the network computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-DataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        metavar="FOLDER|digits",
-        help="Recordings as LABEL/FILE, or Train/ and Test/ with that inside (.bin, .npz);"
-        " 'digits' are embedded.",
-        show_default="digits",
-    ),
-]
-ModelOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--model",
-        metavar="FILE",
-        help="Network from `spikeproof train`.",
-        show_default="the shipped digits network",
-    ),
-]
-HoldoutOption = Annotated[
-    str | None,
-    typer.Option(
-        "--holdout",
-        metavar="N|SHARE",
-        help="Recordings held out for testing where a folder has no Test/: a number, or a share"
-        " such as 0.2 or 20%.",
-    ),
-]
-SplitSeedOption = Annotated[
-    int | None,
-    typer.Option("--split-seed", min=0, metavar="N", help="Draws which recordings are held out."),
-]
-SeedOption = Annotated[
-    int, typer.Option("--seed", min=0, metavar="N", help="Everything random follows from it.")
-]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network computes.")]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option("--threads", min=1, metavar="N", help="CPU threads.", show_default="all"),
-]
-SensorOption = typer.Option(
-    min=1, metavar="PIX", show_default="what the file says; .bin: 34", help="Sensor size in pixels."
-)
-
-
-def guarded(command: Callable[P, None]) -> Callable[P, None]:
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose foreseeable errors are one line each and exit with status 2.
 
     With ``SPIKEPROOF_DEBUG`` set they keep their traceback. Ctrl-C exits with status 130.
+    Parameters that are bundles of options are shown as those options.
     """
+    whole = unbundled(command)
 
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    @functools.wraps(whole)
+    def run(**given: Any) -> None:
         try:
-            command(*args, **kwargs)
+            whole(**given)
         except SpikeproofError as error:
             if os.environ.get("SPIKEPROOF_DEBUG"):
                 raise

@@ -10,24 +10,16 @@ import typer
 from rich.text import Text
 
 from spikeproof.cli.common import (
-    DataOption,
-    Device,
-    DeviceOption,
-    HoldoutOption,
-    SeedOption,
-    SensorOption,
-    SplitSeedOption,
     Tell,
-    ThreadsOption,
     check_file,
     guarded,
-    holdout_of,
     out,
     plainly,
     progress,
     stoppable,
     use_threads,
 )
+from spikeproof.cli.options import DataOptions, RunOptions
 from spikeproof.errors import InvalidRecording, SpikeproofError
 
 if TYPE_CHECKING:
@@ -76,18 +68,15 @@ def command(
     path: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The network, a .safetensors file.")
     ],
-    data: DataOption = None,
-    holdout: HoldoutOption = "0.2",
-    split_seed: SplitSeedOption = 0,
-    seed: SeedOption = 0,
     fresh: Annotated[
         bool,
         typer.Option(
             "--fresh/--resume", help="Begin anew and replace --out, or continue what is there."
         ),
     ] = False,
-    device: DeviceOption = Device.auto,
-    threads: ThreadsOption = None,
+    *,
+    data: DataOptions,
+    run: RunOptions,
     arch: Annotated[
         str,
         typer.Option(
@@ -151,8 +140,6 @@ def command(
     window: Annotated[
         int, typer.Option(metavar="µs", help="All bins together.", rich_help_panel=_BINS)
     ] = 300_000,
-    width: Annotated[int | None, SensorOption] = None,
-    height: Annotated[int | None, SensorOption] = None,
 ) -> None:
     """Train a network and save it.
 
@@ -161,7 +148,8 @@ def command(
     """
     check_file(path, (".safetensors",))
     state = path.with_name(f"{path.name}.train")
-    held_out = holdout_of(holdout)
+    given = data.choice()
+    held_out, split_seed = given.holdout or 0.2, given.split_seed or 0
     if fresh:
         state.unlink(missing_ok=True)
     elif path.exists() and not state.exists():
@@ -169,22 +157,31 @@ def command(
     path.parent.mkdir(parents=True, exist_ok=True)
     with progress() as tell:
         tell("starting")
-        use_threads(threads)
+        use_threads(run.threads)
 
         import torch
 
-        from spikeproof.events import Grid, load_data
+        from spikeproof.events import Grid, fitted, load_data
         from spikeproof.models import SURROGATES, NeuronSpec, build, save_checkpoint
         from spikeproof.models.device import choose, placed
         from spikeproof.training import Augment, Progress, Recipe, fit
 
-        where = choose(device)
-        recordings = load_data(
-            data, holdout=held_out or 0.2, seed=split_seed or 0, width=width, height=height
+        where = choose(run.device)
+        loaded = load_data(
+            data.data,
+            holdout=held_out,
+            seed=split_seed,
+            width=given.width,
+            height=given.height,
+            root=given.root,
+            repair=given.repair,
+            told=given.told,
+            download=given.download,
         )
+        grid = Grid(bins, window, loaded.learn.height, loaded.learn.width)
+        recordings = fitted(loaded, grid, given.fit)
         learn, test = recordings.learn, recordings.test
-        grid = Grid(bins, window, learn.height, learn.width)
-        torch.manual_seed(seed)
+        torch.manual_seed(run.seed)
         network = build(
             _line(arch, len(learn.classes)),
             height=grid.height,
@@ -211,7 +208,7 @@ def command(
             doing = f"epoch {p.epoch}: loss {p.loss:.3f}, {100 * p.accuracy:.1f} % right"
             tell(doing, p.epoch, p.epochs)
 
-        recipe = Recipe(epochs, batch, rate, seed=seed, augment=Augment() if augment else None)
+        recipe = Recipe(epochs, batch, rate, seed=run.seed, augment=Augment() if augment else None)
         labels = torch.from_numpy(learn.labels.copy())
         with stoppable(
             f"Stopped. Every finished epoch is kept in {state}; the same command"
@@ -226,7 +223,7 @@ def command(
             "data": recordings.name,
             "split": recordings.split,
             "holdout": held_out,
-            "split_seed": split_seed or 0,
+            "split_seed": split_seed,
             "grid": {
                 "bins": grid.bins,
                 "window": grid.window,
@@ -240,7 +237,7 @@ def command(
             "right": right,
             "of": len(test),
             "epochs": epochs,
-            "seed": seed,
+            "seed": run.seed,
             "parameters": network.n_parameters,
             "architecture": network.description["architecture"],
             "kind": "non-spiking" if twin else "spiking",

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spikeproof.cli.common import SensorOption, check_file, guarded, out
+from spikeproof.cli.common import check_file, guarded, out
+from spikeproof.cli.options import SensorOptions
 
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
@@ -19,7 +20,7 @@ EXAMPLES = (
 
 @guarded
 def command(
-    recording: Annotated[Path, typer.Argument(help="A recording (.npz, .bin).")],
+    recording: Annotated[Path, typer.Argument(help="A recording, in any format that is read.")],
     other: Annotated[
         Path | None, typer.Argument(help="A second one, shown beside it with the difference.")
     ] = None,
@@ -37,8 +38,8 @@ def command(
     ] = False,
     fps: Annotated[int, typer.Option(help="Frames per second, 1 to 50.")] = 25,
     slow: Annotated[float, typer.Option(help="So many times slower than life.")] = 10.0,
-    width: Annotated[int | None, SensorOption] = None,
-    height: Annotated[int | None, SensorOption] = None,
+    *,
+    sensor: SensorOptions,
 ) -> None:
     """Show a recording as a film or picture.
 
@@ -49,11 +50,10 @@ def command(
 
     from rich.text import Text
 
-    from spikeproof.events import read
     from spikeproof.report import render
 
-    first = read(recording, width=width, height=height)
-    second = None if other is None else read(other, width=width, height=height)
+    first = sensor.read(recording)
+    second = None if other is None else sensor.read(other)
     path.parent.mkdir(parents=True, exist_ok=True)
     render(path, first, other=second, moved=moved, fps=fps, slow=slow)
     out.print(Text(str(path)), soft_wrap=True)

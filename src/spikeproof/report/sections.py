@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from spikeproof.report import charts, words
-from spikeproof.results.records import Attack, Audit, Grid, Pair
+from spikeproof.results.records import Attack, Audit, Grid, Pair, Trial
 
 Figure = dict[str, Markup]
 
@@ -34,7 +34,7 @@ def subject(audit: Audit) -> str:
 def present(content: dict[str, Any]) -> list[tuple[str, str]]:
     """Ids and titles of the sections that the page has."""
     names = (
-        ("doubts", "Doubts", content["audit"].doubts or content["notes"]),
+        ("doubts", "Doubts", content["doubtful"]),
         ("budget", "Budget", content["curves"] or content["distributions"]),
         ("attacks", "Attacks", True),
         ("look", "Viewer", content["shots"]),
@@ -180,6 +180,10 @@ def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
         ("Name", model.name),
         ("Architecture", model.architecture),
         ("Kind", f"{model.kind}, {words.number(model.parameters)} parameters"),
+        ("Framework", model.framework),
+        ("Taken as", "; ".join(model.assumptions)),
+        ("Surrogate", f"{model.surrogate} in attacks" if model.surrogate else ""),
+        ("Surrogates tried", "; ".join(_trial(t) for t in audit.trials)),
         ("Trained on", model.trained_on or words.DASH),
         ("File", model.file),
         ("SHA-256", model.sha256),
@@ -215,6 +219,12 @@ def timing(audit: Audit) -> list[dict[str, str]]:
         }
         for s in audit.timing
     ]
+
+
+def _trial(trial: Trial) -> str:
+    """``arctan:4 fools 12 of 12 with 31 edits``."""
+    fooled = f"{trial.surrogate} fools {trial.fooled.k} of {trial.fooled.n}"
+    return fooled if trial.edits is None else f"{fooled} with {words.number(trial.edits)} edits"
 
 
 def _figure(svg: Markup, title: str, text: str) -> Figure:

@@ -38,7 +38,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Victim:
-    """The audited network."""
+    """The audited network.
+
+    ``assumptions`` say how it is called; ``surrogate`` is the gradient of a spike that attacks
+    used, "own" for the model's.
+    """
 
     name: str
     architecture: str = ""
@@ -47,6 +51,9 @@ class Victim:
     file: str = ""
     sha256: str = ""
     trained_on: str | None = None
+    framework: str = ""
+    assumptions: tuple[str, ...] = ()
+    surrogate: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,24 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What was asked of the network before any attack, and what came out."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a surrogate gradient achieved on a few recordings before the audit."""
+
+    surrogate: str
+    fooled: Proportion
+    edits: float | None = None
+
+
+@dataclass(frozen=True)
 class Example:
     """A clean recording beside the one that fooled the network."""
 
@@ -219,6 +244,8 @@ class Audit:
     environment: dict[str, str | None] = field(default_factory=dict)
     attacks: tuple[Attack, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    checks: tuple[Check, ...] = ()
+    trials: tuple[Trial, ...] = ()
     examples: tuple[Example, ...] = ()
     timing: tuple[Stage, ...] = ()
 

@@ -1,0 +1,53 @@
+"""``spikeproof check``: how a model is called, and whether it can be attacked as it is."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from spikeproof.cli.common import guarded, out, progress, use_threads
+from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
+
+EXAMPLES = (
+    "[b]Examples[/b]\n\n"
+    "spikeproof check --model my_net.py:build --weights w.pt --data recordings\n\n"
+    "spikeproof check --model net.nir --data recordings --bins 20 --window 100000\n\n"
+    "Exits with status 1 if the model cannot be audited as it is."
+)
+
+
+@guarded
+def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
+    """Say how a model is called, and examine it.
+
+    An audit does the same before its first attack.
+    """
+    with progress() as tell:
+        tell("starting")
+        use_threads(run.threads)
+
+        from spikeproof.audit.inputs import ready
+
+        given = ready(model.choice(run.device), data.choice(), tell, strict=False)
+    about, grid = given.about, given.grid
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("model", Text(about["name"]))
+    table.add_row("framework", Text(about.get("framework", "spikeproof")))
+    for k, said in enumerate(about.get("assumptions", ())):
+        table.add_row("" if k else "taken as", Text(said))
+    cells = "numbers of events" if grid.counts else "0/1"
+    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
+    table.add_row("recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}"))
+    table.add_row("classes", Text(", ".join(given.classes)))
+    out.print(table)
+    out.print()
+    checks = Table.grid(padding=(0, 2, 0, 0))
+    colours = {"error": "bold red", "warning": "bold yellow", "note": "dim"}
+    for check in given.checks:
+        mark, style = ("✓", "green") if check.ok else ("!", colours[check.level])
+        words = check.detail if check.ok else f"{check.detail} {check.cure}"
+        checks.add_row(Text(mark, style), Text(check.name, "" if check.ok else style), Text(words))
+    out.print(checks)
+    if any(not check.ok and check.level == "error" for check in given.checks):
+        raise typer.Exit(1)

@@ -1,0 +1,383 @@
+"""The options that commands share: which model, which recordings, how to run.
+
+Nothing here imports PyTorch, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from spikeproof.cli.common import err, holdout_of
+from spikeproof.errors import SpikeproofError
+
+if TYPE_CHECKING:
+    from spikeproof.audit.choice import DataChoice, ModelChoice
+    from spikeproof.events import Events
+
+_MODEL, _DATA = "Model", "Recordings"
+
+
+class Device(StrEnum):
+    """Where the network computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Align(StrEnum):
+    """Where a recording's time begins."""
+
+    none = "none"
+    first = "first"
+
+
+class Long(StrEnum):
+    """What to do with recordings that are longer than the window."""
+
+    cut = "cut"
+    split_ = "split"
+    refuse = "refuse"
+
+
+class Short(StrEnum):
+    """What to do with recordings that are shorter than the window."""
+
+    pad = "pad"
+    drop = "drop"
+    refuse = "refuse"
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, and how it is called."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="FILE|FILE.py:NAME",
+            help="A network from `spikeproof train` (.safetensors), a NIR graph (.nir), or what"
+            " the function, class or module NAME in your own Python file gives. That file is run.",
+            show_default="the shipped digits network",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="For FILE.py:NAME: its state_dict (.pt, .pth, .safetensors). It is not unpickled.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    bins: Annotated[
+        int | None,
+        typer.Option(
+            "--bins",
+            metavar="N",
+            help="Time bins the model sees.",
+            show_default="16, or what the file says",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    window: Annotated[
+        int | None,
+        typer.Option(
+            "--window",
+            metavar="µs",
+            help="All bins together.",
+            show_default="300000, or what the file says",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    counts: Annotated[
+        bool | None,
+        typer.Option(
+            "--counts/--binary",
+            help="Cells hold numbers of events, or 0/1.",
+            show_default="binary",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="A,B,…",
+            help="Names of the outputs in order, where they are not the labels in order.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="NAME",
+            help="How the model takes time, such as TNPHW, steps or stacked.",
+            show_default="found out",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            "--readout",
+            metavar="NAME",
+            help="How outputs over time become logits: mean, sum, last or max.",
+            show_default="found out",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws",
+            min=1,
+            metavar="N",
+            help="For a model that draws random numbers: average so many draws, when attacking and"
+            " when judging.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = 1
+    surrogate: Annotated[
+        str,
+        typer.Option(
+            "--surrogate",
+            metavar="NAME[:X]|own|auto",
+            help="Gradient of a spike that attacks use: arctan:4, fast-sigmoid:4,"
+            " piecewise-quadratic:1, potential-dependent:0.5, the model's own, or the best of these"
+            " on a few recordings.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "arctan:4"
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast/--no-fast",
+            help="Search on a faster copy where one gives the same spikes. Verdicts are always the"
+            " model's own.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = True
+
+    def choice(self, device: Device) -> ModelChoice:
+        """The same as a value for the library."""
+        from spikeproof.audit.choice import ModelChoice
+
+        if self.model is not None and ".py:" in self.model:
+            err.print(f"running {self.model.rpartition(':')[0]} to build the model", style="dim")
+        names = None if self.classes is None else tuple(_names(self.classes))
+        return ModelChoice(
+            self.model,
+            weights=self.weights,
+            bins=self.bins,
+            window=self.window,
+            counts=self.counts,
+            classes=names,
+            layout=self.layout,
+            readout=self.readout,
+            draws=self.draws,
+            fast=self.fast,
+            device=device.value,
+        )
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) != len(names):
+        raise SpikeproofError(f"--classes {text!r}: give each name once, with commas between")
+    return names
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which recordings, and how they are made to fit the window."""
+
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER|FILE|tonic:NAME|digits",
+            help="Recordings as LABEL/FILE, or Train/ and Test/ with that inside; a manifest (.csv,"
+            " .parquet) with columns path and label; SpikingJelly's frame folders; a Tonic data"
+            " set; 'digits' are embedded.",
+            show_default="digits",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            metavar="FOLDER",
+            help="Where Tonic has its data sets.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            help="Let Tonic fetch what is not there yet; it may be gigabytes.",
+            rich_help_panel=_DATA,
+        ),
+    ] = False
+    holdout: Annotated[
+        str | None,
+        typer.Option(
+            "--holdout",
+            metavar="N|SHARE",
+            help="Recordings held out for testing where the data have no split: a number, or a"
+            " share such as 0.2 or 20%.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    split_seed: Annotated[
+        int | None,
+        typer.Option(
+            "--split-seed",
+            min=0,
+            metavar="N",
+            help="Draws which recordings are held out.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    width: Annotated[
+        int | None,
+        typer.Option(
+            "--width",
+            min=1,
+            metavar="PIX",
+            help="Sensor size in pixels.",
+            show_default="what the file says; .bin: 34",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    height: Annotated[
+        int | None,
+        typer.Option(
+            "--height",
+            min=1,
+            metavar="PIX",
+            help="Sensor size in pixels.",
+            show_default="what the file says; .bin: 34",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Read damaged recordings as far as they go, and say what was dropped.",
+            rich_help_panel=_DATA,
+        ),
+    ] = False
+    align: Annotated[
+        Align,
+        typer.Option(
+            "--align",
+            help="Take times as they are, or from each recording's first event.",
+            rich_help_panel=_DATA,
+        ),
+    ] = Align.none
+    long: Annotated[
+        Long,
+        typer.Option(
+            "--long",
+            help="Recordings longer than the window: cut them, split them into windows, or refuse.",
+            rich_help_panel=_DATA,
+        ),
+    ] = Long.cut
+    short: Annotated[
+        Short,
+        typer.Option(
+            "--short",
+            help="Recordings shorter than the window: pad with silence, drop, or refuse.",
+            rich_help_panel=_DATA,
+        ),
+    ] = Short.pad
+
+    def choice(self) -> DataChoice:
+        """The same as a value for the library."""
+        from spikeproof.audit.choice import DataChoice
+        from spikeproof.events import Fit
+
+        return DataChoice(
+            self.data,
+            root=self.root,
+            holdout=holdout_of(self.holdout),
+            split_seed=self.split_seed,
+            width=self.width,
+            height=self.height,
+            repair=self.repair,
+            told=tell,
+            download=self.download,
+            fit=Fit(align=self.align.value, long=self.long.value, short=self.short.value),
+        )
+
+
+@dataclass(frozen=True)
+class SensorOptions:
+    """How single recordings are read."""
+
+    width: Annotated[
+        int | None,
+        typer.Option(
+            "--width",
+            min=1,
+            metavar="PIX",
+            help="Sensor size in pixels.",
+            show_default="what the file says; .bin: 34",
+        ),
+    ] = None
+    height: Annotated[
+        int | None,
+        typer.Option(
+            "--height",
+            min=1,
+            metavar="PIX",
+            help="Sensor size in pixels.",
+            show_default="what the file says; .bin: 34",
+        ),
+    ] = None
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Read a damaged recording as far as it goes, and say what was dropped."
+        ),
+    ] = False
+
+    def read(self, path: Path) -> Events:
+        """The recording in ``path``; repairs are told on the way."""
+        from spikeproof.events import read
+
+        return read(path, width=self.width, height=self.height, repair=self.repair, told=tell)
+
+
+def tell(repair: str) -> None:
+    """Say what was repaired."""
+    err.print(Text(repair, "yellow"), soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run."""
+
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, metavar="N", help="Everything random follows from it.")
+    ] = 0
+    device: Annotated[Device, typer.Option("--device", help="Where the network computes.")] = (
+        Device.auto
+    )
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, metavar="N", help="CPU threads.", show_default="all"),
+    ] = None

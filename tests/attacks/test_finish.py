@@ -1,0 +1,60 @@
+"""What is searched on one model holds on the one that judges."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from spikeproof.attacks import SparseFlip, Victim, finished
+from spikeproof.goals import Mislead
+from spikeproof.threats import Flip
+
+
+class Softer(nn.Module):
+    """A copy that sits on the boundary differently: its winner wins by ``less``."""
+
+    def __init__(self, net, less):
+        super().__init__()
+        self.net, self.less = net, less
+
+    def forward(self, x):
+        logits = self.net(x)
+        return logits - self.less * (logits == logits.amax(1, keepdim=True))
+
+
+def rng():
+    return torch.Generator().manual_seed(3)
+
+
+def test_a_copy_that_is_fooled_too_early_is_asked_for_more(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    victim = Victim(Softer(net, 0.3))
+    goal, attack = Mislead(labels), SparseFlip(steps=20)
+    early = attack(victim, x, goal, Flip(), rng=rng())
+    with torch.no_grad():
+        assert not goal.reached(net(early)).all()
+    late = finished(attack, victim, net, x, goal, Flip(), rng=rng())
+    with torch.no_grad():
+        reached = goal.reached(net(late))
+    assert reached.sum() > goal.reached(net(early)).sum()
+    assert Flip().check(x, late).ok.all()
+
+
+def test_the_model_itself_needs_no_repair(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    attack = SparseFlip(steps=10)
+    plain = attack(Victim(net), x, Mislead(labels), Flip(), rng=rng())
+    victim = Victim(net)
+    assert torch.equal(
+        finished(attack, victim, net, x, Mislead(labels), Flip(), rng=rng()), plain
+    )
+
+
+def test_the_judges_answers_are_counted(victims):
+    net, x, labels, _, _ = victims["twin"]
+    attack, alone = SparseFlip(steps=4), Victim(net)
+    attack(alone, x, Mislead(labels), Flip(), rng=rng())
+    copy = Victim(Softer(net, 0.0))
+    finished(attack, copy, net, x, Mislead(labels), Flip(), rng=rng())
+    assert copy.queries.gradients == alone.queries.gradients
+    assert copy.queries.forwards == alone.queries.forwards + 2 * len(x)

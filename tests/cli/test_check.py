@@ -1,0 +1,145 @@
+"""Models as their owners wrote them, through the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from tests.cli.conftest import EFFORT, SIDE, WINDOW, call, succeed
+
+from spikeproof.results import load
+
+FILE = f"""
+import torch
+from spikingjelly.activation_based import functional, layer, neuron
+from torch import nn
+
+def build():
+    torch.manual_seed(1)
+    net = nn.Sequential(
+        layer.Conv2d(2, 4, 3, padding=1), neuron.LIFNode(tau=2.0), layer.AvgPool2d(2),
+        layer.Flatten(), layer.Linear(4 * {SIDE // 2} * {SIDE // 2}, 3),
+    )
+    functional.set_step_mode(net, "m")
+    return net
+
+class Frozen(nn.Module):
+    def forward(self, x):
+        with torch.no_grad():
+            return x.flatten(3).mean(3).sum(1) @ torch.ones(2, 3) * torch.tensor([1., 2., 3.])
+"""
+BINS = ("--bins", 4, "--window", WINDOW, "--width", SIDE, "--height", SIDE)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, stripes):
+    """A SpikingJelly network in a file of its own, trained on the stripes, with its weights."""
+    from spikingjelly.activation_based import functional
+
+    from spikeproof.adapters.source import load_source
+    from spikeproof.events import Grid, load_data
+
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my_net.py").write_text(FILE)
+    net = load_source(f"{folder / 'my_net.py'}:build")
+    learn = load_data(stripes, holdout=9, width=SIDE, height=SIDE).learn
+    x = learn.grid_batch(Grid(4, WINDOW, SIDE, SIDE), range(len(learn))).float()
+    y = torch.from_numpy(learn.labels.copy())
+    optimiser = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(30):
+        functional.reset_net(net)
+        loss = torch.nn.functional.cross_entropy(net(x.transpose(0, 1)).mean(0), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    functional.reset_net(net)
+    torch.save(net.state_dict(), folder / "w.pt")
+    return folder
+
+
+def options(own):
+    return ("--model", f"{own / 'my_net.py'}:build", "--weights", own / "w.pt", *BINS)
+
+
+def test_check_says_how_a_model_is_called(own, stripes):
+    result = call("check", *options(own), "--data", stripes, "--holdout", 9)
+    assert result.exit_code == 0, result.output
+    assert "SpikingJelly" in result.stdout
+    assert "4 bins of 10 ms, 12x12 pixels, 0/1" in result.stdout
+    assert "✓" in result.stdout
+    assert "running" in result.stderr  # a user's file is run, and that is said
+
+
+def test_check_fails_where_an_audit_would(own, stripes, tmp_path):
+    frozen = ("--model", f"{own / 'my_net.py'}:Frozen", *BINS, "--data", stripes, "--holdout", 9)
+    result = call("check", *frozen)
+    assert result.exit_code == 1
+    assert "gradient" in result.stdout
+    refused = call("audit", *frozen, "--out", tmp_path / "a")
+    assert refused.exit_code == 2
+    assert "gradient" in refused.stderr
+
+
+def test_a_foreign_model_goes_through_the_audit(own, stripes, tmp_path):
+    folder = tmp_path / "audit"
+    printed = succeed(
+        "audit", *options(own), "--data", stripes, "--holdout", 9, "--out", folder, *EFFORT
+    )
+    audit = load(folder)
+    assert audit.complete
+    assert audit.model.framework == "spikingjelly"
+    assert any("reset" in said for said in audit.model.assumptions)
+    assert all(check.ok for check in audit.checks)
+    assert audit.attack("flip-minimum").success.value == 1.0
+    assert audit.clean.spikes is not None
+    assert "time first" in printed
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Examined before the attacks" in page
+    assert json.loads((folder / "results.json").read_text())["model"]["surrogate"] == "arctan:4"
+
+
+def test_the_surrogate_is_chosen_by_trial(own, stripes, tmp_path):
+    folder = tmp_path / "audit"
+    effort = [*EFFORT, "--surrogate", "auto"]
+    succeed("audit", *options(own), "--data", stripes, "--holdout", 9, "--out", folder, *effort)
+    audit = load(folder)
+    assert {t.surrogate for t in audit.trials} >= {"own", "arctan:4"}
+    assert audit.model.surrogate in {t.surrogate for t in audit.trials}
+
+
+def test_attack_writes_other_formats(own, stripes, tmp_path):
+    folder = tmp_path / "adv"
+    effort = ("--recordings", 3, "--steps", 8, "--format", "aedat4")
+    data = ("--data", stripes, "--holdout", 9)
+    succeed("attack", *options(own), *data, *effort, "--out", folder)
+    assert len(list(folder.rglob("*.aedat4"))) >= 2
+    wrong = call("attack", *options(own), *data, "--format", "gif", "--out", tmp_path / "b")
+    assert wrong.exit_code == 2
+    assert "cannot be written; choose one of" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--model", "w.pt"), "holds weights and no network; give both"),
+        (("--model", "my_net.py"), "say which function or class gives the model: my_net.py:NAME"),
+        (("--model", "net.onnx"), "net.onnx: is no model; give a .safetensors file"),
+        (("--model", "none.py:build"), "none.py: no such file"),
+        (("--model", "net.nir"), "net.nir"),
+    ],
+)
+def test_models_that_are_none(args, message, stripes):
+    result = call("check", *args, "--data", stripes, "--holdout", 9, *BINS)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_outputs_must_have_names(own, stripes):
+    data = ("--data", stripes, "--holdout", 9)
+    result = call("check", *options(own), *data, "--classes", "0,1")
+    assert "--classes names 2 classes and the model has 3 outputs" in result.stderr
+    turned = succeed("check", *options(own), *data, "--classes", "2,1,0")
+    assert "2, 1, 0" in turned
+    twice = call("check", *options(own), *data, "--classes", "0,0,1")
+    assert "give each name once" in twice.stderr
