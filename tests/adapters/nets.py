@@ -88,6 +88,20 @@ def sj_samples_first():
     return SamplesFirst()
 
 
+def sj_own_loop():
+    class OwnLoop(nn.Module):
+        """Calls its single-step layers over [N, T, ...] itself and counts spikes."""
+
+        def __init__(self):
+            super().__init__()
+            self.body = sj_conv("s")
+
+        def forward(self, x):
+            return sum(self.body(x[:, t]) for t in range(x.shape[1]))
+
+    return OwnLoop()
+
+
 def sj_mixed():
     functional, layer, neuron = sj()
 
@@ -130,7 +144,22 @@ def snn_hidden():
     )
 
 
-def snn_explicit(cell="Leaky"):
+def snn_own_loop():
+    from snntorch import utils
+
+    class OwnLoop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = snn_hidden()
+
+        def forward(self, x):
+            utils.reset(self.body)
+            return torch.stack([self.body(frame)[0] for frame in x]).sum(0)
+
+    return OwnLoop()
+
+
+def snn_explicit():
     import snntorch as snn
 
     class Explicit(nn.Module):
@@ -330,12 +359,14 @@ NETS = {
         "multi step": lambda: sj_conv("m"),
         "mean inside": sj_whole,
         "samples first": sj_samples_first,
+        "own loop": sj_own_loop,
         "mixed": sj_mixed,
         "membrane": sj_membrane,
     },
     "snntorch": {
         "hidden": snn_hidden,
         "explicit": snn_explicit,
+        "own loop": snn_own_loop,
         "synaptic": snn_neuron("Synaptic", alpha=0.6, beta=0.7),
         "alpha": snn_neuron("Alpha", alpha=0.8, beta=0.6, threshold=0.2),
         "lapicque": snn_neuron("Lapicque", beta=0.7),

@@ -252,8 +252,22 @@ def test_in_double_precision(framework, name):
     x = recordings()
     model = adapt(net, x)
     logits = model(x)
-    assert logits.dtype == torch.float64
-    assert torch.isfinite(logits).all()
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits.amax(1), torch.zeros(3))
+    with using_surrogate(model, ArcTan()):
+        assert torch.isfinite(gradient(model, x)).all()
+
+
+def test_rounding_does_not_change_the_answer_of_double_precision():
+    class Close(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = nn.Parameter(torch.tensor([5.0, 5.0 + 1e-12, 1.0], dtype=torch.float64))
+
+        def forward(self, x):
+            return x.flatten(1)[:, :3] * 0 + self.bias
+
+    assert adapt(Close(), recordings())(recordings()).argmax(1).tolist() == [1, 1, 1]
 
 
 def test_half_precision_logits_keep_their_order():

@@ -37,6 +37,7 @@ def agrees(model, x):
     assert twin.agree == 1.0
 
 
+@pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
 def test_graphs_of_norse():
     norse = pytest.importorskip("norse.torch")
     from norse.torch.utils.export_nir import to_nir
@@ -56,6 +57,7 @@ def test_graphs_of_norse():
         load_nir(graph)
 
 
+@pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
 def test_graphs_of_sinabs():
     sinabs = pytest.importorskip("sinabs")
     from sinabs.nir import to_nir
@@ -68,7 +70,7 @@ def test_graphs_of_sinabs():
     ):
         torch.manual_seed(0)
         layers = [nn.Conv2d(2, 4, 3), make(), sl.SumPool2d(2), nn.Flatten(), nn.Linear(36, 5)]
-        net, x = lively(nn.Sequential(*layers, make())), recordings(n)
+        net, x = lively(nn.Sequential(*layers, make()), 12.0), recordings(n)
         with torch.no_grad():
             expected = net(x.flatten(0, 1)).unflatten(0, (n, BINS)).mean(1)
             sinabs.reset_states(net)
@@ -85,7 +87,7 @@ def test_twins_of_norse():
         net = norse.SequentialState(
             nn.Conv2d(2, 4, 3), make(), nn.Flatten(), nn.Linear(144, 5), make()
         )
-        lively(net, 12.0)
+        lively(net, 40.0)
 
         def forward(x, net=net):
             state, outs = None, []
@@ -102,17 +104,17 @@ def test_twins_of_sinabs():
     from sinabs import activation
 
     sl, n = sinabs.layers, 12
-    single = {"spike_fn": activation.SingleSpike}
+    single, hard = {"spike_fn": activation.SingleSpike}, activation.MembraneReset()
     for make in (
         lambda: sl.IAFSqueeze(batch_size=n, min_v_mem=-0.3),
         lambda: sl.LIFSqueeze(tau_mem=3.0, batch_size=n),
         lambda: sl.LIFSqueeze(tau_mem=3.0, tau_syn=2.0, norm_input=False, batch_size=n),
-        lambda: sl.LIFSqueeze(3.0, reset_fn=activation.MembraneReset(), batch_size=n, **single),
+        lambda: sl.LIFSqueeze(tau_mem=3.0, reset_fn=hard, batch_size=n, **single),
         lambda: sl.ExpLeakSqueeze(tau_mem=4.0, batch_size=n),
     ):
         torch.manual_seed(0)
         layers = [nn.Conv2d(2, 4, 3), make(), sl.SumPool2d(2), nn.Flatten(), nn.Linear(36, 5)]
-        net = lively(nn.Sequential(*layers, make()))
+        net = lively(nn.Sequential(*layers, make()), 12.0)
 
         def forward(x, net=net):
             sinabs.reset_states(net)

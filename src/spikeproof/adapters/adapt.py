@@ -46,8 +46,9 @@ def adapt(
 
     ``sample`` is a batch of recordings ``[N, T, P, H, W]`` on which layouts are tried; three
     recordings are enough. ``framework``, ``layout`` and ``readout`` (mean, sum, last, max over
-    time) are found, or honoured if given. Half-precision logits come back as float32, which keeps
-    their order; float64 stays. Raises :class:`InvalidModel` if no layout works, naming all that
+    time) are found, or honoured if given. The model computes in its own precision and logits come
+    back as float32; those of float64 are given relative to the largest, so that rounding cannot
+    change the answer. Raises :class:`InvalidModel` if no layout works, naming all that
     were tried, or if a parameter is not finite.
     """
     if isinstance(model, Adapted):
@@ -129,7 +130,9 @@ class _Found:
 
     def logits(self, answer: object, x: Tensor) -> Tensor:
         y = self.reading(answer, len(x), x.shape[1])
-        return y.to(x.device, torch.promote_types(y.dtype, torch.float32))
+        if y.dtype == torch.float64:  # rounding must not make two classes equal
+            y = y - y.detach().amax(1, keepdim=True)
+        return y.to(x.device, torch.float32)
 
 
 def _find(
@@ -145,12 +148,22 @@ def _find(
     tried: dict[str, list[str]] = {}
     for place, candidate in enumerate(candidates):
         try:
-            found, notes = _accept(subject, candidate, probe, over_time)
+            found, logits, notes = _accept(subject, candidate, probe, over_time)
         except Exception as error:  # the model is the user's and may raise anything
             tried.setdefault(_short(error), []).append(candidate.name)
             continue
         others = [c for c in candidates[place + 1 :] if _could_be_meant(c, candidate, subject)]
-        return found, (*notes, *_rivals(subject, found, others, probe, over_time))
+        rivals = [
+            other.name
+            for other in others
+            if _answers_otherwise(subject, other, probe, over_time, logits)
+        ]
+        if rivals:
+            notes += (
+                f"layout {candidate.name} was chosen by convention; {', '.join(rivals)} would work"
+                " too and answer differently (layout=... chooses)",
+            )
+        return found, notes
     reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in tried.items())
     raise InvalidModel(
         f"no way of calling the model fits recordings [N, T, P, H, W] = {list(probe.shape)} (tried"
@@ -161,8 +174,8 @@ def _find(
 
 def _accept(
     subject: _Subject, layout: Layout, probe: Tensor, over_time: str
-) -> tuple[_Found, tuple[str, ...]]:
-    """The layout with its reading; raises whatever speaks against it."""
+) -> tuple[_Found, Tensor, tuple[str, ...]]:
+    """The layout with its reading, its logits and notes; raises whatever speaks against it."""
     n, bins = probe.shape[:2]
 
     with warnings.catch_warnings(), torch.no_grad():
@@ -173,18 +186,19 @@ def _accept(
         def logits(x: Tensor) -> Tensor:
             return found.logits(subject.answer(layout, x), x)
 
-        first = logits(probe)
-        notes = (layout.says, says(found.reading, answer, bins))
-        if not _same(first, logits(probe)):
-            return found, (*notes, "two calls with the same recordings answer differently")
+        first = found.logits(answer, probe)
+        notes: tuple[str, ...] = (layout.says, says(found.reading, answer, bins))
+        tested, expected = probe, first
         if _same(first, first[:1].expand_as(first)):  # silent perhaps; almost all cells then
-            probe = probe.amax() - probe if probe.any() else torch.ones_like(probe)
-            first = logits(probe)
-        if not _same(logits(probe.flip(0)).flip(0), first):
-            raise ValueError("samples are not kept apart: their order changes the logits")
-        if not _same(logits(probe[:1]), first[:1]):
+            tested = probe.amax() - probe if probe.any() else torch.ones_like(probe)
+            expected = logits(tested)
+        if not _same(logits(tested.flip(0)).flip(0), expected):
+            if _same(logits(tested), expected):
+                raise ValueError("samples are not kept apart: their order changes the logits")
+            notes = (*notes, "two calls with the same recordings answer differently")
+        elif not _same(logits(tested[:1]), expected[:1]):
             raise ValueError("samples are not kept apart: one alone is answered differently")
-    return found, notes
+    return found, first, notes
 
 
 def _could_be_meant(other: Layout, chosen: Layout, subject: _Subject) -> bool:
@@ -196,28 +210,15 @@ def _could_be_meant(other: Layout, chosen: Layout, subject: _Subject) -> bool:
     )
 
 
-def _rivals(
-    subject: _Subject, found: _Found, others: Sequence[Layout], probe: Tensor, over_time: str
-) -> tuple[str, ...]:
-    """A sentence on other layouts that work as well and answer differently."""
-    rivals = []
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        chosen = found.logits(subject.answer(found.layout, probe), probe)
-        for other in others:
-            try:
-                rival, _ = _accept(subject, other, probe, over_time)
-            except Exception:  # does not work, which is what is asked
-                continue
-            logits = rival.logits(subject.answer(other, probe), probe)
-            if logits.shape != chosen.shape or not _same(logits, chosen):
-                rivals.append(other.name)
-    if not rivals:
-        return ()
-    return (
-        f"layout {found.layout.name} was chosen by convention; {', '.join(rivals)} would work too"
-        " and answer differently (layout=... chooses)",
-    )
+def _answers_otherwise(
+    subject: _Subject, other: Layout, probe: Tensor, over_time: str, logits: Tensor
+) -> bool:
+    """Whether another layout works as well and gives other logits."""
+    try:
+        _, rival, _ = _accept(subject, other, probe, over_time)
+    except Exception:  # does not work, which is what is asked
+        return False
+    return rival.shape != logits.shape or not _same(rival, logits)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

@@ -55,7 +55,7 @@ def load_nir(
     neurons = [m for m in circuit.layers if isinstance(m, Dynamics)]
     return Adapted(
         circuit,
-        circuit,
+        lambda x: circuit(x),  # the module itself would be registered twice
         framework="nir",
         assumptions=says,
         swap=lambda s: using_surrogate(circuit, s),

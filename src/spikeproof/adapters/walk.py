@@ -61,7 +61,12 @@ def _leaves(name: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
     if _known(module) or type(module).__name__ in _SKIPPED:
         return [(name, module)]
     children = [(f"{name}.{k}".strip("."), m) for k, m in module._modules.items() if m is not None]
-    if not children and not isinstance(module, nn.Sequential | nn.ModuleList):
+    container = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
+    path = type(module).__module__.split(".")
+    opened = container or not _FRAMEWORKS.intersection(path[:1]) or _CONTAINERS.intersection(path)
+    if not opened:
+        return [(name, module)]  # such as neurons with a recurrent layer inside
+    if not container and not children:
         return [(name, module)]
     return [leaf for child in children for leaf in _leaves(*child)]
 
@@ -262,3 +267,7 @@ _NEURONS: dict[tuple[str, str], Callable[[Any], nn.Module]] = {
     ("sinabs", "LIF"): _sinabs,
     ("sinabs", "LIFSqueeze"): _sinabs,
 }
+
+_FRAMEWORKS = {package for package, _ in _NEURONS}
+# Where Norse has its Lift, Sinabs its Repeat and SpikingJelly its ready-made networks
+_CONTAINERS = {"lift", "reshape", "model"}

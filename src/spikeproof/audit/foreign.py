@@ -100,9 +100,12 @@ def _about(source: Callable[..., object], choice: ModelChoice) -> dict[str, Any]
     return about
 
 
-def named(victims: Victims, choice: ModelChoice, data: Data) -> tuple[str, ...]:
+def named(
+    victims: Victims, choice: ModelChoice, data: Data, *, numbered: bool = False
+) -> tuple[str, ...]:
     """The classes in logit order: as the user says, or the labels in order if they are as many.
 
+    Labels that are numbers, or ``numbered`` by the user's own program, count the outputs from 0.
     Raises :class:`InvalidModel` if it cannot be known which output is which label.
     """
     k, labels = victims.n_classes, data.test.classes
@@ -116,6 +119,10 @@ def named(victims: Victims, choice: ModelChoice, data: Data) -> tuple[str, ...]:
             f"the model has {k} outputs and the data {len(labels)} labels; give data with the"
             " classes that the model was trained on"
         )
+    if numbered:
+        return (*labels, *(f"class {i}" for i in range(len(labels), k)))
+    if all(label.isdecimal() and int(label) < k for label in labels):
+        return tuple(str(i) for i in range(k))  # labels that are numbers say which output
     raise InvalidModel(
         f"the model has {k} outputs and the data only {len(labels)} labels; name the outputs in"
         " order with --classes"

@@ -77,15 +77,21 @@ def ready(
         grid = _grid(model, shown)
         found = fitted(loaded, grid, data.fit)
         progress("adapting the model")
-        victims = adapted(source, model, _sample(found.test, grid)[0])
-        classes = named(victims, model, found)
+        victims = adapted(source, model, _sample(found.learn, grid)[0])
+        classes = named(victims, model, found, numbered=isinstance(data.source, Data))
         found = with_classes(found, classes)
     progress("examining the model")
-    sample, labels = _sample(found.test, grid)
+    sample, labels = _sample(found.learn, grid)
     checks = examine(victims.model, sample, labels)
     if strict:
         require(checks)
     return Ready(victims.model, victims.search, victims.about, found, grid, classes, checks)
+
+
+def sensor_of(choice: ModelChoice) -> tuple[int | None, int | None]:
+    """Width and height that a checkpoint of ours was made for; None of any other model."""
+    own = _own(choice)
+    return (None, None) if own is None else (own.grid.width, own.grid.height)
 
 
 def _own(choice: ModelChoice) -> Trained | None:
@@ -176,8 +182,9 @@ def _renamed(data: Data, part: Recordings, classes: tuple[str, ...]) -> Recordin
     for name in part.classes:
         if name not in classes:
             raise InvalidRecording(
-                f"{data.name}: label {name!r} is outside the model's {len(classes)} classes"
-                f" ({_some(classes)}); remove its folder, or train a model on all labels"
+                f"{data.name}: label {name!r} is outside the model's {len(classes)} classes;"
+                f" choose one of {_some(classes)}, remove its recordings, or train a model on all"
+                " labels"
             )
     place = np.array([classes.index(name) for name in part.classes], np.int64)
     return replace(part, labels=place[part.labels], classes=classes)

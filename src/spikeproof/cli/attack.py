@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -155,9 +156,9 @@ def command(
 
         import torch
 
-        from spikeproof.audit.inputs import class_index, ready
+        from spikeproof.audit.inputs import class_index, ready, sensor_of
         from spikeproof.audit.surrogates import surrogate_of
-        from spikeproof.cli.attacking import Writer, attack, case, drawn
+        from spikeproof.cli.attacking import Writer, alone, attack, drawn
         from spikeproof.events import read
         from spikeproof.events.files import WRITABLE
 
@@ -167,25 +168,24 @@ def command(
                 f"--format {form!r} cannot be written; choose one of"
                 f" {', '.join(sorted(e.removeprefix('.') for e in WRITABLE))}"
             )
-        given = ready(model.choice(run.device), data.choice(), show)
+        choice, chosen = model.choice(run.device), data.choice()
+        if recording is not None and label is not None:
+            known = sensor_of(choice) if recording.suffix.lower() == ".bin" else (None, None)
+            events = read(
+                recording,
+                width=data.width or known[0],
+                height=data.height or known[1],
+                repair=data.repair,
+                told=tell,
+            )
+            chosen = replace(chosen, source=alone(events, str(recording), label))
+        given = ready(choice, chosen, show)
         aim = None if target is None else class_index(given.classes, target)
         allowed = _threat(threat, budget, max_shift, size, place, given.grid)
         nothing = torch.zeros(1, *given.grid.shape)
         allowed.select(nothing, nothing)  # raises if the threat does not fit the grid
-        if recording is not None and label is not None:
-            sizes = (given.grid.width, given.grid.height)
-            width, height = sizes if recording.suffix.lower() == ".bin" else (None, None)
-            events = read(
-                recording,
-                width=data.width or width,
-                height=data.height or height,
-                repair=data.repair,
-                told=tell,
-            )
-            cases = [case(given.grid, str(recording), class_index(given.classes, label), events)]
-        else:
-            show("loading the recordings")
-            cases = list(drawn(given, recordings, run.seed))
+        show("loading the recordings")
+        cases = list(drawn(given, recordings, run.seed))
         learn = given.data.learn.subset(range(min(32, len(given.data.learn))))
         learn_cells = learn.grid_batch(given.grid, range(len(learn)))
         labels = torch.from_numpy(learn.labels.copy())

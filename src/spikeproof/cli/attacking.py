@@ -17,7 +17,7 @@ from spikeproof.attacks import SparseFlip, Victim, finished
 from spikeproof.audit.inputs import Ready
 from spikeproof.errors import InvalidRecording, Unrealisable
 from spikeproof.evaluate import answer, judge
-from spikeproof.events import Events, Grid
+from spikeproof.events import Data, Events, Grid, Recordings
 from spikeproof.events import write as write_events
 from spikeproof.goals import Goal, Mislead, Target
 from spikeproof.models import Surrogate
@@ -83,6 +83,23 @@ def case(grid: Grid, name: str, label: int, events: Events) -> Case:
             " --window"
         )
     return Case(name, label, events, cells)
+
+
+def alone(events: Events, name: str, label: str) -> Data:
+    """One recording as data; a model is tried on it and on its mirror images."""
+    x, y = events.width - 1 - events.x.astype(int), events.height - 1 - events.y.astype(int)
+    views = [
+        Events(column, row, events.t, polarity, events.width, events.height)
+        for column, row, polarity in (
+            (events.x, events.y, events.p),
+            (x, events.y, events.p),
+            (events.x, y, events.p),
+            (x, y, 1 - events.p),
+        )
+    ]
+    labels, names = np.zeros(len(views), np.int64), (name,) * len(views)
+    part = Recordings(labels, (label,), names, events.width, events.height, views.__getitem__)
+    return Data(name, part, part.subset([0]), "One recording.")
 
 
 def drawn(given: Ready, count: int, seed: int) -> Iterator[Case]:

@@ -90,7 +90,7 @@ def _fan_out(layer: nn.Module, inputs: Tensor) -> Tensor:
     assert isinstance(layer, nn.Conv2d)
     probe = torch.zeros(1, *inputs.shape[-3:], device=inputs.device, requires_grad=True)
     with torch.enable_grad():
-        ones = torch.ones_like(layer.weight)
+        ones = torch.ones_like(layer.weight, dtype=probe.dtype)  # whatever its precision
         reached = F.conv2d(
             probe,
             ones,

@@ -20,6 +20,8 @@ from spikeproof.events.formats import (
 )
 from spikeproof.events.formats.base import Format
 
+__all__ = ["FORMATS", "Format"]
+
 FORMATS: tuple[Format, ...] = (
     nmnist.FORMAT,
     npz.FORMAT,

@@ -192,10 +192,7 @@ def _write(file: BinaryIO, events: Events) -> None:
     members |= {"format": VERSION, "width": events.width, "height": events.height}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
         for name, values in members.items():
-            # a ZipInfo of its own date, so that the same events give the same bytes
-            info = zipfile.ZipInfo(f"{name}.npy")
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(info, "w", force_zip64=True) as member:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:  # dated 1980
                 array = np.asarray(values, "<i8" if name in SCALARS else None)
                 np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
 
