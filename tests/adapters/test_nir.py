@@ -305,6 +305,11 @@ def huge(file):
     file.create_dataset("node/nodes/n1/bias", (2**20, 2**20), "f4", chunks=True)
 
 
+def ragged(file):
+    kind = h5py.vlen_dtype(np.float32)
+    file.create_dataset("node/nodes/n1/bias", (2,), kind)
+
+
 def loop(file):
     file["node/nodes/n1/again"] = file["node"]
 
@@ -322,6 +327,7 @@ def no_way_out(file):
     [
         (link, "node/nodes/n1/bias: is a link; a NIR file holds its data itself"),
         (huge, "holds more than 2 GiB of data; is it a NIR graph?"),
+        (ragged, "node/nodes/n1/bias: is of type object; a NIR file holds numbers and text"),
         (loop, "groups are nested more than 16 deep"),
         (no_tau, "node 'n2' has no 'tau', which LIF needs"),
         (no_way_out, "a graph needs exactly one Output node, not 0 (none)"),

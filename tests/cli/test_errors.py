@@ -123,7 +123,7 @@ def no_model(bench):
 
 def a_label_too_many(bench):
     shutil.copytree(bench.data / "1", bench.data / "3")
-    return bench.audit(), ["stripes", "label '3'", "3 classes (0, 1, 2)"]
+    return bench.audit(), ["stripes", "label '3'", "3 classes; choose one of 0, 1, 2"]
 
 
 def a_label_too_many_in_training(bench):

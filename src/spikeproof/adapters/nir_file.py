@@ -3,7 +3,8 @@
 A ``.nir`` file is HDF5: the group ``node`` holds the graph, each group a node with its ``type``
 and arrays, ``nodes`` and ``edges`` for a graph (https://neuroir.org/docs). It is read with h5py
 alone, so that files of all versions of nir are welcome and nothing in a file is ever executed:
-links to other files, virtual and oversized arrays are refused.
+links to other files, virtual and oversized arrays are refused. (Damage to the text heap of HDF5
+can still bring down the HDF5 library itself.)
 """
 
 from __future__ import annotations
@@ -69,6 +70,10 @@ class _Reader:
     def array(self, item: Any, where: str) -> Any:
         if item.is_virtual or item.external:
             raise InvalidModel(f"{where}: its data is in another file; a NIR file holds it itself")
+        if item.dtype.kind not in "biuf" and self.h5py.check_string_dtype(item.dtype) is None:
+            raise InvalidModel(
+                f"{where}: is of type {item.dtype}; a NIR file holds numbers and text"
+            )
         self.left -= item.nbytes
         if self.left < 0:
             raise InvalidModel(f"holds more than {_LIMIT >> 30} GiB of data; is it a NIR graph?")
