@@ -310,6 +310,10 @@ def ragged(file):
     file.create_dataset("node/nodes/n1/bias", (2,), kind)
 
 
+def data_type(file):
+    file["node/nodes/n1/bias"] = np.dtype("f4")
+
+
 def loop(file):
     file["node/nodes/n1/again"] = file["node"]
 
@@ -328,6 +332,7 @@ def no_way_out(file):
         (link, "node/nodes/n1/bias: is a link; a NIR file holds its data itself"),
         (huge, "holds more than 2 GiB of data; is it a NIR graph?"),
         (ragged, "node/nodes/n1/bias: is of type object; a NIR file holds numbers and text"),
+        (data_type, "node/nodes/n1/bias: is a data type; a NIR file holds groups and arrays"),
         (loop, "groups are nested more than 16 deep"),
         (no_tau, "node 'n2' has no 'tau', which LIF needs"),
         (no_way_out, "a graph needs exactly one Output node, not 0 (none)"),

@@ -63,8 +63,10 @@ class _Reader:
             item = group[name]
             if isinstance(item, self.h5py.Group):
                 table[name] = self.group(item, place, depth + 1)
-            else:
+            elif isinstance(item, self.h5py.Dataset):
                 table[name] = self.array(item, place)
+            else:
+                raise InvalidModel(f"{place}: is a data type; a NIR file holds groups and arrays")
         return table
 
     def array(self, item: Any, where: str) -> Any:

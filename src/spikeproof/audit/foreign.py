@@ -37,7 +37,7 @@ def fetch(choice: ModelChoice) -> Callable[..., object]:
         return source
     spec = str(source)
     if Path(spec).suffix.lower() == ".nir":
-        return load_nir(Path(spec))
+        return load_nir(Path(spec), convention=choice.framework)
     if is_source(spec):
         return load_source(spec, choice.weights)
     if Path(spec).suffix.lower() in (".pt", ".pth", ".ckpt", ".bin"):
@@ -74,7 +74,7 @@ def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) 
         about["assumptions"].append(f"logits are averaged over {choice.draws} random draws")
         averaged = Averaged(model, draws=choice.draws)  # attacks draw noise of their own
         return Victims(averaged, averaged, about, n_classes)
-    if not choice.fast:
+    if not choice.fast or model.framework == "nir":  # which is on our own neurons already
         return Victims(model, model, about, n_classes)
     twin = fast_twin(model, sample)
     if isinstance(twin, NoTwin):

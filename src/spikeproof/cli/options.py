@@ -116,6 +116,17 @@ class ModelOptions:
             rich_help_panel=_MODEL,
         ),
     ] = None
+    framework: Annotated[
+        str | None,
+        typer.Option(
+            "--framework",
+            metavar="NAME",
+            help="spikingjelly, snntorch, norse, sinabs or torch, where that cannot be seen; of a"
+            " .nir file, who exported it.",
+            show_default="found out; of a .nir file: nir, or spikeproof",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
     layout: Annotated[
         str | None,
         typer.Option(
@@ -182,6 +193,7 @@ class ModelOptions:
             window=self.window,
             counts=self.counts,
             classes=names,
+            framework=self.framework,
             layout=self.layout,
             readout=self.readout,
             draws=self.draws,
