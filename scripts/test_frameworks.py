@@ -1,4 +1,4 @@
-"""The adapters' tests against each spiking framework, each in an environment of its own.
+"""The adapters' tests and the tutorials, with Norse and with Sinabs, each in its environment.
 
     python scripts/test_frameworks.py                       # norse and sinabs, fresh environments
     python scripts/test_frameworks.py norse --env DIR       # reuse (or make) the one in DIR
@@ -61,7 +61,14 @@ def python_of(folder: Path, framework: str) -> Path:
 
 def run(framework: str, python: Path) -> int:
     """Run the tests that every framework must pass, and the framework's own; the exit status."""
-    tests = [ROOT / "tests/adapters" / f"test_{what}.py" for what in ("adapt", framework)]
+    adapters = ROOT / "tests/adapters"
+    tests = [
+        str(adapters / "test_adapt.py"),
+        str(adapters / "frameworks" / f"test_{framework}.py"),
+        str(adapters / "test_norse_and_sinabs_rebuilt.py"),
+        f"{ROOT / 'tests/test_docs.py'}::"
+        f"test_the_tutorials_of_frameworks_run_as_they_stand[{framework}]",
+    ]
     print(f"--- {framework}, {python}", flush=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]

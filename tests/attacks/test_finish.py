@@ -45,9 +45,7 @@ def test_the_model_itself_needs_no_repair(victims):
     attack = SparseFlip(steps=10)
     plain = attack(Victim(net), x, Mislead(labels), Flip(), rng=rng())
     victim = Victim(net)
-    assert torch.equal(
-        finished(attack, victim, net, x, Mislead(labels), Flip(), rng=rng()), plain
-    )
+    assert torch.equal(finished(attack, victim, net, x, Mislead(labels), Flip(), rng=rng()), plain)
 
 
 def test_the_judges_answers_are_counted(victims):

@@ -5,8 +5,7 @@ from spikeproof.adapters.adapted import Adapted, Framework, Layout
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.checks import Check, examine, require
 from spikeproof.adapters.encoders import Bernoulli, Direct, Encoded, Latency, Poisson
-from spikeproof.adapters.nir import load_nir
-from spikeproof.adapters.nir_export import save_nir, to_nir
+from spikeproof.adapters.nir import load_nir, save_nir, to_nir
 from spikeproof.adapters.source import load_source
 from spikeproof.adapters.twin import NoTwin, Twin, fast_twin
 

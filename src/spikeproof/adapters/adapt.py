@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from spikeproof.adapters.adapted import Adapted, Framework, Layout
+from spikeproof.adapters.frameworks.norse import NORSE
+from spikeproof.adapters.frameworks.plain import PLAIN
+from spikeproof.adapters.frameworks.sinabs import SINABS
+from spikeproof.adapters.frameworks.snntorch import SNNTORCH
+from spikeproof.adapters.frameworks.spikingjelly import SPIKINGJELLY
 from spikeproof.adapters.layouts import layout_named, one_polarity
 from spikeproof.adapters.lend import undisturbed
-from spikeproof.adapters.norse import NORSE
-from spikeproof.adapters.plain import PLAIN
 from spikeproof.adapters.readout import Reading, check_readout, read, says
-from spikeproof.adapters.sinabs import SINABS
-from spikeproof.adapters.snntorch import SNNTORCH
-from spikeproof.adapters.spikingjelly import SPIKINGJELLY
 from spikeproof.errors import InvalidModel
 from spikeproof.models.surrogate import Surrogate
 

@@ -2,7 +2,7 @@
 
 NIR, the Neuromorphic Intermediate Representation (Pedersen et al., Nature Communications 15,
 8122, 2024), is what snnTorch, SpikingJelly, Norse, Sinabs and several chips exchange networks in.
-A graph says less than a network computes; :mod:`spikeproof.adapters.nir_nodes` has the table of
+A graph says less than a network computes; :mod:`spikeproof.adapters.nir.nodes` has the table of
 conventions, and every choice made is among the ``assumptions`` of the model.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from torch import nn
 
 from spikeproof.adapters.adapted import Adapted
-from spikeproof.adapters.nir_file import Node, document_of, read_document
-from spikeproof.adapters.nir_nodes import CONVENTIONS, Convention, Reading
+from spikeproof.adapters.nir.file import Node, document_of, read_document
+from spikeproof.adapters.nir.nodes import CONVENTIONS, Convention, Reading
 from spikeproof.errors import InvalidModel
 from spikeproof.models.circuit import Circuit, Edge
 from spikeproof.models.dynamics import AnyReset, Dynamics

@@ -34,7 +34,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikeproof.adapters.nir_file import Node
+from spikeproof.adapters.nir.file import Node
 from spikeproof.errors import InvalidModel
 from spikeproof.models.dynamics import AnyReset, Dynamics
 from spikeproof.models.surrogate import Surrogate

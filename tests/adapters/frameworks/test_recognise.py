@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from spikeproof.adapters.recognise import contains, is_of
+from spikeproof.adapters.frameworks.recognise import contains, is_of
 
-from . import nets
+from .. import nets
 
 
 def test_classes_and_those_derived_from_them_are_recognised():

@@ -4,9 +4,8 @@ import nir
 import pytest
 import torch
 
-from spikeproof.adapters import nir_export
-from spikeproof.adapters.nir import load_nir
-from spikeproof.adapters.nir_export import save_nir, to_nir
+from spikeproof.adapters.nir import export, load_nir
+from spikeproof.adapters.nir.export import save_nir, to_nir
 from spikeproof.errors import InvalidModel
 from spikeproof.models import NeuronSpec, build
 
@@ -85,7 +84,7 @@ def test_without_the_package(monkeypatch):
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(nir_export, "import_module", absent)
+    monkeypatch.setattr(export, "import_module", absent)
     with pytest.raises(
         InvalidModel, match=r'needs the nir package; pip install "spikeproof\[nir\]"'
     ):

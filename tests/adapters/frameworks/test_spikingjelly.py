@@ -8,8 +8,8 @@ from torch import nn
 from spikeproof.adapters import adapt
 from spikeproof.models import ArcTan, FastSigmoid, using_surrogate
 
-from . import nets
-from .nets import recordings
+from .. import nets
+from ..nets import recordings
 
 
 def gradient(model, x):

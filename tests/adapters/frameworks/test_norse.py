@@ -8,8 +8,8 @@ import torch
 from spikeproof.adapters import adapt
 from spikeproof.models import FastSigmoid, using_surrogate
 
-from . import nets
-from .nets import recordings
+from .. import nets
+from ..nets import recordings
 
 norse = pytest.importorskip("norse.torch")
 

@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager
 from torch import nn
 
 from spikeproof.adapters.adapted import Framework, Layout
+from spikeproof.adapters.frameworks.recognise import contains, is_of
+from spikeproof.adapters.frameworks.spike import Lent, is_step
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending
-from spikeproof.adapters.recognise import contains, is_of
-from spikeproof.adapters.spike import Lent, is_step
 from spikeproof.models.surrogate import Surrogate
 
 _SERIES = ("LeakyParallel", "StateLeaky", "LinearLeaky", "AssociativeLeaky")  # see all steps

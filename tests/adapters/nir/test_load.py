@@ -13,8 +13,7 @@ import torch
 from snntorch.export_nir import export_to_nir
 from torch import nn
 
-from spikeproof.adapters import nir_file
-from spikeproof.adapters.nir import load_nir
+from spikeproof.adapters.nir import file, load_nir
 from spikeproof.errors import InvalidModel
 from spikeproof.models import FastSigmoid, using_surrogate
 
@@ -350,6 +349,6 @@ def test_without_h5py(monkeypatch, tmp_path):
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(nir_file, "import_module", absent)
+    monkeypatch.setattr(file, "import_module", absent)
     with pytest.raises(InvalidModel, match=r'needs h5py; pip install "spikeproof\[nir\]"'):
         load_nir(tmp_path / "net.nir")

@@ -14,10 +14,10 @@ from types import FunctionType, MethodType
 from torch import Tensor, nn
 
 from spikeproof.adapters.adapted import Framework, Layout
+from spikeproof.adapters.frameworks.recognise import contains, is_of
+from spikeproof.adapters.frameworks.spike import Lent
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending, mentions, rebound
-from spikeproof.adapters.recognise import contains, is_of
-from spikeproof.adapters.spike import Lent
 from spikeproof.models.surrogate import Surrogate
 
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.adapters.adapted import Framework, Layout
+from spikeproof.adapters.frameworks.recognise import contains, is_of
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending
-from spikeproof.adapters.recognise import contains, is_of
 from spikeproof.models.surrogate import Surrogate
 
 

@@ -17,10 +17,10 @@ from types import FunctionType, MethodType, SimpleNamespace
 from torch import nn
 
 from spikeproof.adapters.adapted import Framework, Layout
+from spikeproof.adapters.frameworks.recognise import contains, is_of
+from spikeproof.adapters.frameworks.spike import Lent, is_step
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending, rebound
-from spikeproof.adapters.recognise import contains, is_of
-from spikeproof.adapters.spike import Lent, is_step
 from spikeproof.models.surrogate import Surrogate
 
 _STEP = "single_step_functional_forward"

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.adapters.spike import Lent, is_step
+from spikeproof.adapters.frameworks.spike import Lent, is_step
 from spikeproof.models import ArcTan, FastSigmoid, PiecewiseQuadratic, PotentialDependent
 
 potentials = st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=8)

@@ -10,8 +10,8 @@ from spikeproof.adapters import adapt
 from spikeproof.evaluate import work
 from spikeproof.models import ArcTan, using_surrogate
 
-from . import nets
-from .nets import recordings
+from .. import nets
+from ..nets import recordings
 
 sinabs = pytest.importorskip("sinabs")
 sl = pytest.importorskip("sinabs.layers")

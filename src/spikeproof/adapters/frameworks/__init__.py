@@ -1,0 +1,1 @@
+"""What an adapter must know of each framework, one file each."""
