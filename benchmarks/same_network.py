@@ -1,6 +1,6 @@
 """One network, four ways in: its own checkpoint, SpikingJelly, snnTorch and NIR.
 
-    python benchmarks/same_network.py net.safetensors --data recordings [--recordings 200]
+    python benchmarks/same_network.py net.safetensors --data recordings [--audit 50]
 
 The weights of a checkpoint from `spikeproof train` (convolutions, average pooling, LIF neurons
 with hard reset) are written into a SpikingJelly module, an snnTorch module and a `.nir` file.
@@ -8,7 +8,9 @@ Each is adapted as a user's would be. Printed are, side by side, how many of the
 same class as from the checkpoint, the largest difference of a logit, and what the standard
 fewest-flips attack finds on the first recordings, searched on the route itself (``--fast``: on its
 faster copy, if it has one). Predictions should agree on all; attacks may differ where rounding
-decides.
+decides. With ``--audit N`` the standard audit of N
+recordings is made of each route, and of the checkpoint with three seeds, to show how much of a
+difference is the seed's.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import torch
 from spikingjelly.activation_based import functional, layer, neuron
 from torch import Tensor, nn
 
+from spikeproof import Audit, Settings, run_audit
 from spikeproof.adapters import save_nir
 from spikeproof.attacks import SparseFlip, Victim, finished
 from spikeproof.audit.choice import DataChoice, ModelChoice
@@ -150,6 +153,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--attacked", type=int, default=50)
     parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--audit", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ways = routes(options.checkpoint, Path(folder))
@@ -177,6 +181,9 @@ def main() -> None:
             given = own if name == "own checkpoint" else ready(choice, DataChoice(own.data))
             logits = answer(given.model, x)
             show(name, given, x, y, logits, reference, options.attacked)
+        if options.audit:
+            print()
+            audits(ways, own, options.audit, Path(folder), options.fast)
 
 
 def show(
@@ -207,6 +214,33 @@ def show(
         f"{median:>14}{seconds:>9.1f}",
         flush=True,
     )
+
+
+def audits(ways: dict[str, Any], own: Ready, n: int, folder: Path, fast: bool) -> None:
+    """The standard audit of every route, and of the checkpoint with other seeds."""
+    grid = own.grid
+    columns: dict[str, Audit] = {}
+    for name, seed in [*((name, 0) for name in ways), ("own checkpoint", 1), ("own checkpoint", 2)]:
+        choice = ModelChoice(
+            ways[name], bins=grid.bins, window=grid.window, start=grid.start, fast=fast
+        )
+        began = time.perf_counter()
+        title = f"{name}, seed {seed}"
+        columns[title] = run_audit(
+            choice,
+            own.data,
+            out=folder / title.replace(" ", "-"),
+            settings=Settings(recordings=n, seed=seed),
+        )
+        print(f"{title}: {time.perf_counter() - began:.0f} s", flush=True)
+    print("\nsuccess in % (median flips or moves)\n")
+    for title, audit in columns.items():
+        print(f"{title}\n    clean {100 * (audit.clean.accuracy.value or 0):.1f}")
+        for attack in audit.attacks:
+            if not attack.is_control:
+                edits = attack.moved or attack.flips
+                median = f" ({edits.median:g})" if edits and edits.median else ""
+                print(f"    {attack.id:16} {100 * (attack.success.value or 0):5.1f}{median}")
 
 
 if __name__ == "__main__":
