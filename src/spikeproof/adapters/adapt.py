@@ -112,15 +112,9 @@ class _Subject:
     def assumptions(self) -> tuple[str, ...]:
         named = " and ".join(f.title for f in self.frameworks)
         if not isinstance(self.model, nn.Module):
-            return ("the model is a Python function without state",)
-        about = [f"the model is written in {named}"]
-        if self.frameworks[0] is PLAIN:
-            about.append("what it keeps between calls is put back after every call")
-        else:
-            about.append("state is reset before every call")
-        if self.model.training:
-            about.append("it was given in training mode and is evaluated in evaluation mode")
-        return tuple(about)
+            return ("a Python function without state",)
+        state = "put back after" if self.frameworks[0] is PLAIN else "reset before"
+        return (f"{named} in evaluation mode, state is {state} every call",)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def require(checks: tuple[Check, ...]) -> None:
     """Raise :class:`InvalidModel` that lists the failed checks of level "error", if any."""
     failed = [c for c in checks if not c.ok and c.level == "error"]
     if failed:
-        listed = "; also: ".join(f"{c.detail}; {c.cure}" for c in failed)
+        listed = "; also: ".join(c.says for c in failed)
         raise InvalidModel(f"the model cannot be attacked as it is: {listed}")
 
 
@@ -151,7 +151,8 @@ def _spread(logits: Tensor, x: Tensor) -> Check:
         cure = "check the scale of the input and that its neurons fire at all"
         return Check("spread", False, "error", detail, cure)
     classes = len(set(logits.argmax(1).tolist()))
-    return Check("spread", True, "note", f"{classes} classes among {len(x)} answers")
+    many = f"{classes} classes" if classes > 1 else "one class only"
+    return Check("spread", True, "note", f"{many} among {len(x)} answers")
 
 
 def _ties(logits: Tensor) -> Check:

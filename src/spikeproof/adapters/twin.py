@@ -47,8 +47,8 @@ class Twin:
     def says(self) -> str:
         """A sentence for the report."""
         return (
-            "gradients come from a copy of the model rebuilt on our own neurons, whose logits"
-            f" agreed with the model's on {self.agree:.0%} of the recordings tried"
+            "attacks search on a faster copy, whose logits agreed on"
+            f" {self.agree:.0%} of the recordings tried"
         )
 
 
@@ -62,24 +62,24 @@ class NoTwin:
 def fast_twin(adapted: Adapted, sample: Tensor) -> Twin | NoTwin:
     """A copy of ``adapted`` that agrees with it on ``sample`` ``[N, T, P, H, W]``, or why not."""
     if not isinstance(adapted.module, nn.Module):
-        return NoTwin("the model is a function, whose layers cannot be seen")
+        return NoTwin("no faster copy: the layers of a function cannot be seen")
     inputs = torch.cat([sample, _turned_over(sample)])
     with torch.no_grad():
         expected = torch.cat([adapted(part) for part in torch.split(inputs, max(1, len(sample)))])
         if len(expected) < 2 or bool((expected == expected[0]).all()):
-            return NoTwin("the model answers the same to all recordings tried; nothing to compare")
+            return NoTwin("no faster copy: all answers are the same, so nothing can be compared")
         try:
             tried = [_compare(c, inputs, expected) for c in _candidates(adapted.module, sample)]
         except InvalidModel as error:
-            return NoTwin(f"its structure is not understood: {error}")
+            return NoTwin(f"no faster copy: {error}")
     fitting = [twin for twin in tried if twin is not None]
     if not fitting:
-        return NoTwin("a copy of its layers gives another number of classes")
+        return NoTwin("no faster copy: one of its layers gives another number of classes")
     best = max(fitting, key=lambda twin: (twin.agree, -twin.difference))
     if best.agree < _SHARE:
         return NoTwin(
-            "a copy of its layers does not agree with it: logits differ by"
-            f" {best.difference:.2g} of the largest, {best.agree:.0%} of recordings agree"
+            "no faster copy: one of its layers gives other logits to"
+            f" {1 - best.agree:.0%} of the recordings tried"
         )
     return best
 

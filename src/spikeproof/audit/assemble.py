@@ -91,7 +91,7 @@ def assemble(
         clean=rec.Clean(accuracy, *_effort(clean["rows"])),
         attacks=tuple(attacks.values()),
         doubts=doubts.find(subject, attacks, accuracy.value or 0.0),
-        checks=tuple(rec.Check(c.name, c.ok, c.detail) for c in subject.checks),
+        checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
         trials=tuple(_trial(t) for t in tried["trials"]),
         examples=_examples(subject, attacks, clean["rows"], settings.examples),
         timing=tuple(timing),

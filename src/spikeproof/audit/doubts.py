@@ -26,7 +26,7 @@ def find(subject: Subject, attacks: dict[str, Attack], accuracy: float) -> tuple
 
 def _about_model(subject: Subject, accuracy: float) -> list[Doubt]:
     found = [
-        Doubt(check.name, f"{check.detail} {check.cure}".strip(), check.level)
+        Doubt(check.title, f"{check.says[0].upper()}{check.says[1:]}.", check.level)
         for check in subject.checks
         if not check.ok
     ]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.adapters import Averaged, NoTwin, adapt, fast_twin, load_nir
+from spikeproof.adapters.adapt import FRAMEWORKS
 from spikeproof.adapters.source import is_source, load_source
 from spikeproof.audit.choice import ModelChoice
 from spikeproof.errors import InvalidModel
@@ -66,6 +67,7 @@ def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) 
     )
     about = _about(source, choice) | {
         "framework": model.framework,
+        "kind": "NIR" if model.framework == "nir" else FRAMEWORKS[model.framework].title,
         "assumptions": list(model.assumptions),
     }
     with torch.no_grad():
@@ -78,7 +80,7 @@ def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) 
         return Victims(model, model, about, n_classes)
     twin = fast_twin(model, sample)
     if isinstance(twin, NoTwin):
-        about["assumptions"].append(f"attacks search on the model itself, because {twin.reason}")
+        about["assumptions"].append(f"attacks search on the model itself ({twin.reason})")
         return Victims(model, model, about, n_classes)
     about["assumptions"].append(twin.says)
     return Victims(model, twin.network, about, n_classes)
@@ -86,7 +88,7 @@ def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) 
 
 def _about(source: Callable[..., object], choice: ModelChoice) -> dict[str, Any]:
     """What the report says of the model."""
-    about: dict[str, Any] = {"name": choice.name or type(source).__name__, "kind": "user's"}
+    about: dict[str, Any] = {"name": choice.name or type(source).__name__}
     if isinstance(source, nn.Module):
         about["parameters"] = sum(p.numel() for p in source.parameters())
         about["architecture"] = type(source).__name__
@@ -95,6 +97,8 @@ def _about(source: Callable[..., object], choice: ModelChoice) -> dict[str, Any]
         about["file"] = Path(spec).name
         about["name"] = choice.name or Path(spec.rpartition(":")[0] or spec).stem
         weights = choice.weights or Path(spec)
+        if choice.weights is not None:
+            about["file"] += f" with {weights.name}"
         if weights.is_file():
             about["sha256"] = file_digest(weights)
     return about

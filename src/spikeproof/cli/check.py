@@ -35,7 +35,7 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
     table.add_row("model", Text(about["name"]))
     table.add_row("framework", Text(about.get("framework", "spikeproof")))
     for k, said in enumerate(about.get("assumptions", ())):
-        table.add_row("" if k else "taken as", Text(said))
+        table.add_row("" if k else "assumed", Text(said))
     cells = "numbers of events" if grid.counts else "0/1"
     bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
     table.add_row("recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}"))
@@ -46,8 +46,8 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
     colours = {"error": "bold red", "warning": "bold yellow", "note": "dim"}
     for check in given.checks:
         mark, style = ("✓", "green") if check.ok else ("!", colours[check.level])
-        words = check.detail if check.ok else f"{check.detail} {check.cure}"
-        checks.add_row(Text(mark, style), Text(check.name, "" if check.ok else style), Text(words))
+        title = Text(check.title, "" if check.ok else style)
+        checks.add_row(Text(mark, style), title, Text(check.says))
     out.print(checks)
     if any(not check.ok and check.level == "error" for check in given.checks):
         raise typer.Exit(1)

@@ -66,7 +66,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "hero": next((s for s in shots if main and s.attack == main.id), next(iter(shots), None)),
         "cards": list(sections.cards(audit, main)),
         "notes": lost + more,
-        "passed": [words.plain(check.name) for check in audit.checks if check.ok],
+        "passed": [words.plain(check.title or check.name) for check in audit.checks if check.ok],
         "doubtful": bool(audit.doubts or audit.checks or lost or more),
         "curves": list(sections.curves(audit, done)),
         "distributions": list(sections.distributions(done)),

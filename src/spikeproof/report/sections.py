@@ -22,7 +22,7 @@ def subject(audit: Audit) -> str:
         words.plain(part, 80)
         for part in (
             audit.model.name,
-            f"{audit.model.kind} network, {words.number(audit.model.parameters)} parameters",
+            _kind(audit.model),
             f"{data.name}, {words.number(data.recordings)} recordings",
             f"{grid.bins} bins of {_bin(grid)}",
             audit.updated[:10],
@@ -179,9 +179,8 @@ def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
     network = [
         ("Name", model.name),
         ("Architecture", model.architecture),
-        ("Kind", f"{model.kind}, {words.number(model.parameters)} parameters"),
-        ("Framework", model.framework),
-        ("Taken as", "; ".join(model.assumptions)),
+        ("Kind", _kind(model)),
+        ("Assumed", "\n".join(words.plain(said, 240) for said in model.assumptions)),
         ("Surrogate", f"{model.surrogate} in attacks" if model.surrogate else ""),
         ("Surrogates tried", "; ".join(_trial(t) for t in audit.trials)),
         ("Trained on", model.trained_on or words.DASH),
@@ -219,6 +218,12 @@ def timing(audit: Audit) -> list[dict[str, str]]:
         }
         for s in audit.timing
     ]
+
+
+def _kind(model: Victim) -> str:
+    """``SpikingJelly network, 28,000 parameters``."""
+    known = f", {words.number(model.parameters)} parameters" if model.parameters else ""
+    return f"{model.kind} network{known}"
 
 
 def _trial(trial: Trial) -> str:

@@ -193,6 +193,7 @@ class Check:
     name: str
     ok: bool
     detail: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
