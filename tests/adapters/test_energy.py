@@ -8,7 +8,7 @@ import torch
 from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
 
-from spikeproof.adapters import adapt
+from spikeproof.adapters import Averaged, adapt
 from spikeproof.evaluate import work
 
 
@@ -70,6 +70,13 @@ def test_neurons_that_answer_tuples():
     x = three_recordings()
     effort = work(adapt(net, x), x)
     assert effort.spikes.tolist() == [4, 2, 0]
+
+
+def test_of_an_averaged_model_it_is_the_mean_draw():
+    x = three_recordings()
+    effort = work(Averaged(adapt(jelly("m"), x), draws=5), x)
+    assert effort.spikes.tolist() == [2, 1, 0]
+    assert effort.synops.tolist() == [2 * (1 + 3), 1 + 3, 0]
 
 
 def test_functions_are_not_measured():

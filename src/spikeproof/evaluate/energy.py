@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spikeproof.adapters import Adapted
+from spikeproof.adapters import Adapted, Averaged
+from spikeproof.adapters.averaged import repeatable
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.network import Network, Weighted
 from spikeproof.models.neuron import LIF, ParametricLIF
@@ -28,27 +29,66 @@ from spikeproof.types import Cells, Counts
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """Per sample ``[N]``: spikes of all neurons, and synaptic operations of all layers."""
+    """Per sample ``[N]``: spikes of all neurons, and synaptic operations of all layers.
 
-    spikes: Counts
+    ``spikes`` is None where no layer is known to spike: a user's own neurons cannot be told from
+    any other function.
+    """
+
+    spikes: Counts | None
     synops: Counts
+
+    def of(self, i: int) -> dict[str, int]:
+        """What is known of sample ``i``, by name."""
+        known = {} if self.spikes is None else {"spikes": int(self.spikes[i])}
+        return {**known, "synops": int(self.synops[i])}
 
 
 def work(model: Any, x: Cells, chunk: int = 32) -> Work | None:
     """Measure ``model`` on ``x`` ``[N, T, P, H, W]``; None if it is not a torch module.
 
-    A neuron that answers a whole number above 1 fired that often in the bin.
+    A neuron that answers a whole number above 1 fired that often in the bin. Of an averaged model
+    it is the mean draw.
     """
+    if isinstance(model, Averaged):
+        return _mean_draw(model, x)
     inside = model.module if isinstance(model, Adapted) else model
     if not isinstance(inside, nn.Module):
         return None
     if not isinstance(inside, Network):
         chunk = 1
-    parts = [_measure(model, part) for part in torch.split(x, chunk)]
-    return Work(torch.cat([p.spikes for p in parts]), torch.cat([p.synops for p in parts]))
+    counts = [_measure(model, part) for part in torch.split(x, chunk)]
+    spikes, synops = (torch.cat(column) for column in zip(*counts, strict=True))
+    known = isinstance(inside, Network) or bool(_neurons(model))
+    return Work(spikes if known else None, synops)
 
 
-def _measure(model: nn.Module, x: Cells) -> Work:
+def _mean_draw(model: Averaged, x: Cells) -> Work | None:
+    """The mean over as many draws as the model averages."""
+    draws = []
+    for d in range(model.draws):
+        with repeatable(d, model, x):
+            draws.append(work(model.model, x))
+    kept = [w for w in draws if w is not None]
+    if not kept:
+        return None
+    spikes = [w.spikes for w in kept if w.spikes is not None]
+    synops = torch.stack([w.synops for w in kept]).sum(0) // len(kept)
+    return Work(torch.stack(spikes).sum(0) // len(kept) if spikes else None, synops)
+
+
+def _neurons(model: nn.Module) -> set[nn.Module]:
+    """All layers that are known to spike, ours and those of frameworks."""
+    theirs = {n for m in model.modules() if isinstance(m, Adapted) for n in m.neurons}
+    return theirs | {
+        m
+        for m in model.modules()
+        if isinstance(m, LIF | ParametricLIF) or (isinstance(m, Dynamics) and m.spiking)
+    }
+
+
+def _measure(model: nn.Module, x: Cells) -> tuple[Tensor, Tensor]:
+    """Spikes and synaptic operations of each sample."""
     n = len(x)
     spikes, synops = torch.zeros(n, dtype=torch.long), torch.zeros(n, dtype=torch.long)
 
@@ -63,14 +103,10 @@ def _measure(model: nn.Module, x: Cells) -> Work:
         synops.add_((busy * _fan_out(weight, inputs[0])).reshape(n, -1).sum(1).long().cpu())
 
     hooks = []
-    theirs = set(model.neurons if isinstance(model, Adapted) else ())
+    neurons = _neurons(model)
     ours = {m.weight for m in model.modules() if isinstance(m, Weighted)}  # may be bypassed
     for module in model.modules():
-        if (
-            module in theirs
-            or isinstance(module, LIF | ParametricLIF)
-            or (isinstance(module, Dynamics) and module.spiking)
-        ):
+        if module in neurons:
             hooks.append(module.register_forward_hook(count_spikes))
         elif isinstance(module, Weighted | nn.Conv2d | nn.Linear) and module not in ours:
             hooks.append(module.register_forward_hook(count_synops))
@@ -80,7 +116,7 @@ def _measure(model: nn.Module, x: Cells) -> Work:
     finally:
         for hook in hooks:
             hook.remove()
-    return Work(spikes, synops)
+    return spikes, synops
 
 
 def _fan_out(layer: nn.Module, inputs: Tensor) -> Tensor:
