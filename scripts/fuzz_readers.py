@@ -34,7 +34,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 KEEP = Path("fuzz-errors")
 SLOW = 5.0  # seconds
-LONGEST = 2**16  # bytes of an input
+LONGEST = 2**20  # bytes of an input
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spikeproof.api import run_audit
+    from spikeproof.audit.choice import DataChoice, ModelChoice
     from spikeproof.audit.settings import Settings
     from spikeproof.errors import SpikeproofError
     from spikeproof.events import Data, Events, Grid, load_data
@@ -21,8 +22,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Audit",
     "Data",
+    "DataChoice",
     "Events",
     "Grid",
+    "ModelChoice",
     "Settings",
     "SpikeproofError",
     "__version__",
@@ -34,8 +37,10 @@ __all__ = [
 _HOME = {
     "Audit": "spikeproof.results",
     "Data": "spikeproof.events",
+    "DataChoice": "spikeproof.audit.choice",
     "Events": "spikeproof.events",
     "Grid": "spikeproof.events",
+    "ModelChoice": "spikeproof.audit.choice",
     "Settings": "spikeproof.audit.settings",
     "SpikeproofError": "spikeproof.errors",
     "load_checkpoint": "spikeproof.models",

@@ -43,7 +43,9 @@ def run_audit(
     """
     settings, folder = settings or Settings(), Path(out)
     if not isinstance(model, ModelChoice):
-        model = ModelChoice(model, name=name, device=device)
+        model = ModelChoice(model, device=device)
+    if name:
+        model = replace(model, name=name)
     if grid is not None:
         model = replace(
             model, bins=grid.bins, window=grid.window, start=grid.start, counts=grid.counts

@@ -42,6 +42,15 @@ def test_a_pure_function_passes_all(probe):
     assert check == Check(probe.__name__, True, "note", check.detail)
 
 
+def test_a_check_speaks_to_readers():
+    fine, failed = (
+        Check("alone", ok, "error", "measured", "" if ok else "do so") for ok in (True, False)
+    )
+    assert (fine.title, fine.says) == ("Batch-mates do not matter", "measured")
+    assert (failed.title, failed.says) == ("Batch-mates matter", "measured; do so")
+    assert Check("another", False, "note", "").title == "another"
+
+
 def test_a_cause_is_not_taken_for_another():
     calls = []
 

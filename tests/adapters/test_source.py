@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zipfile import ZipFile
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -81,6 +83,24 @@ def test_weights_load_from_what_trainers_save(file, tmp_path, nest, prefix):
     assert same(load_source(f"{file}:build", tmp_path / "w.pt"), state)
 
 
+def test_a_wrapper_may_have_tensors_of_its_own(file, tmp_path):
+    state = tensors(file)
+    saved = {f"trainer.net.{k}": v for k, v in state.items()} | {"loss.weight": torch.ones(3)}
+    torch.save({"state_dict": saved}, tmp_path / "w.ckpt")
+    assert same(load_source(f"{file}:build", tmp_path / "w.ckpt"), state)
+    twice = saved | {f"ema.{k}": v for k, v in state.items()}
+    torch.save(twice, tmp_path / "w.pt")
+    with pytest.raises(InvalidModel, match=r"holds the network 2 times, under 'ema\.', 'trainer"):
+        load_source(f"{file}:build", tmp_path / "w.pt")
+
+
+def test_plain_weights_fit_a_parallel_model(file, tmp_path):
+    file.write_text(FILE + "\ndef parallel():\n    return nn.DataParallel(Net())\n")
+    state = tensors(file)
+    torch.save(state, tmp_path / "w.pt")
+    assert same(load_source(f"{file}:parallel", tmp_path / "w.pt").module, state)
+
+
 def test_weights_load_from_safetensors(file, tmp_path):
     state = tensors(file)
     save_file(state, tmp_path / "w.safetensors")
@@ -105,6 +125,24 @@ def test_weights_are_never_unpickled(file, tmp_path, capsys):
     with pytest.raises(InvalidModel, match=r"w\.pt: holds more than tensors.*state_dict\(\) alone"):
         load_source(f"{file}:build", tmp_path / "w.pt")
     assert capsys.readouterr().out == ""
+
+
+def test_no_message_says_how_to_run_the_code_in_a_file(file, tmp_path):
+    torch.save(nn.Linear(2, 3), tmp_path / "whole.pt")
+    with pytest.raises(InvalidModel, match="a whole model perhaps") as caught:
+        load_source(f"{file}:build", tmp_path / "whole.pt")
+    assert "weights_only" not in str(caught.value)
+    with ZipFile(tmp_path / "script.pt", "w") as archive:  # what torch.jit.save writes
+        archive.writestr("script/constants.pkl", b"")
+    with pytest.raises(InvalidModel, match=r"script\.pt: is a TorchScript program and no table"):
+        load_source(f"{file}:build", tmp_path / "script.pt")
+
+
+def test_a_script_that_ends_the_program(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("import sys\nsys.exit(2)\n")
+    with pytest.raises(InvalidModel, match=r"train\.py: line 2 ends the program; keep what runs"):
+        load_source(f"{path}:build")
 
 
 @pytest.mark.parametrize(

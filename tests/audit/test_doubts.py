@@ -32,6 +32,7 @@ def subject(model, about=None, n=60):
         data=SimpleNamespace(name="d", split="s"),
         labels=torch.zeros(n, dtype=torch.long),
         clean=lambda part: x[part].float(),
+        classes=("0", "1"),
         checks=(),
         __len__=lambda: n,
     )
@@ -44,7 +45,7 @@ class Subject(SimpleNamespace):
 
 def titles(model, attacks=(), about=None, accuracy=1.0, n=60):
     s = Subject(**vars(subject(model, about, n)))
-    found = doubts.find(s, {a.id: a for a in attacks}, accuracy)
+    found = doubts.find(s, {a.id: a for a in attacks}, proportion(round(accuracy * n), n))
     return [d.title for d in found]
 
 
@@ -54,19 +55,24 @@ def test_a_sound_model_raises_no_doubt():
 
 def test_what_the_examination_found_is_a_doubt():
     checks = (
-        Check("memory", False, "error", "It remembers.", "Reset it."),
-        Check("order", True, "warning", "In order."),
+        Check("memory", False, "error", "it remembers", "reset it"),
+        Check("order", True, "warning", "in order"),
     )
     s = Subject(**vars(subject(Sound().eval())) | {"checks": checks})
-    found = doubts.find(s, {}, 1.0)
+    found = doubts.find(s, {}, proportion(60, 60))
     assert [(d.title, d.detail, d.level) for d in found] == [
-        ("memory", "It remembers. Reset it.", "error")
+        ("Earlier calls matter", "It remembers; reset it.", "error")
     ]
+
+
+def test_a_model_that_guesses_is_no_evidence():
+    assert titles(Sound().eval(), accuracy=0.55) == ["No better than guessing"]
+    assert titles(Sound().eval(), accuracy=0.8) == []
 
 
 def test_what_the_checkpoint_says_is_compared():
     about = {"data": "d", "split": "s", "accuracy": 0.95}
-    assert titles(Sound().eval(), about=about, accuracy=0.6) == ["Less accurate than recorded"]
+    assert titles(Sound().eval(), about=about, accuracy=0.8) == ["Less accurate than recorded"]
     about = {"data": "d", "split": "another"}
     assert titles(Sound().eval(), about=about) == ["Perhaps trained on these recordings"]
     assert titles(Sound().eval(), about={"data": None}) == ["Training recordings unknown"]

@@ -52,3 +52,12 @@ def test_a_number_that_json_does_not_know_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.put("flip.0", {"cost": float("nan")})
     assert store.get("flip.0") is None
+
+
+def test_forgetting_leaves_the_folder_free(tmp_path):
+    store = Store(tmp_path)
+    store.open(IDENTITY)
+    store.put("clean", {"rows": []})
+    store.forget()
+    assert list(tmp_path.iterdir()) == []
+    Store(tmp_path).open({**IDENTITY, "settings": {"seed": 7}})

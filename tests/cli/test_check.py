@@ -94,8 +94,13 @@ def test_a_foreign_model_goes_through_the_audit(own, stripes, tmp_path):
     assert audit.attack("flip-minimum").success.value == 1.0
     assert audit.clean.spikes is not None
     assert "time first" in printed
+    assert "my_net: Sequential, SpikingJelly network" in printed
+    assert audit.model.file == "my_net.py:build with w.pt"
+    assert {c.name: c.title for c in audit.checks}["alone"] == "Batch-mates do not matter"
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Examined before the attacks" in page
+    assert "batch-mates do not matter" in page
+    assert "· time first [T, N, P, H, W], all steps in one call\n·" in page
     assert json.loads((folder / "results.json").read_text())["model"]["surrogate"] == "arctan:4"
 
 
@@ -127,6 +132,11 @@ def test_attack_writes_other_formats(own, stripes, tmp_path):
         (("--model", "net.onnx"), "net.onnx: is no model; give a .safetensors file"),
         (("--model", "none.py:build"), "none.py: no such file"),
         (("--model", "net.nir"), "net.nir"),
+        (("--model", "net.nir", "--weights", "w.pt"), "net.nir: has its own weights; leave out"),
+        (("--model", "net.nir", "--readout", "last"), "net.nir: a NIR graph says itself how it is"),
+        (("--weights", "w.pt"), "the shipped network knows its weights"),
+        (("--draws", 4, "--layout", "TNPHW"), "is called; leave out --layout, or say with --model"),
+        (("--draws", 4), "is called; leave out --draws, or say with --model"),
     ],
 )
 def test_models_that_are_none(args, message, stripes):

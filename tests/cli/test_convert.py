@@ -60,3 +60,37 @@ def test_a_format_that_cannot_hold_it_is_refused(tmp_path):
     result = call("convert", tmp_path / "wide.npz", tmp_path / "wide.bin")
     assert result.exit_code == 2
     assert "does not fit .bin" in result.output
+
+
+def test_the_folder_is_made(recording, tmp_path):
+    path, events = recording
+    succeed("convert", path, tmp_path / "new" / "deep" / "b.h5")
+    assert read(tmp_path / "new" / "deep" / "b.h5") == events
+
+
+def test_times_since_1970_fit_a_raw_file_once_they_are_aligned(tmp_path):
+    late = Events([1, 2], [3, 4], [1_605_537_493_718_345, 1_605_537_493_718_400], [0, 1], 12, 12)
+    write(tmp_path / "a.aedat4", late)
+    assert call("convert", tmp_path / "a.aedat4", tmp_path / "a.raw").exit_code == 2
+    succeed("convert", tmp_path / "a.aedat4", tmp_path / "a.raw", "--align", "first")
+    assert read(tmp_path / "a.raw") == Events(late.x, late.y, [0, 55], late.p, 12, 12)
+
+
+def test_a_format_without_the_sensors_size_is_said(recording):
+    path, _ = recording
+    result = call("convert", path, path.with_suffix(".npy"))
+    assert result.exit_code == 0
+    assert "does not hold the sensor's size; read it with --width 12 --height 12" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("b.aedat", [], "b.aedat: ending '.aedat' is only read; use one of .aedat4, .bin"),
+        ("b.h5", ["--from", 5, "--to", 5], "--from 5 is not before --to 5; correct them"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_read(name, options, said, tmp_path):
+    result = call("convert", tmp_path / "nowhere.raw", tmp_path / name, *options)
+    assert result.exit_code == 2
+    assert said in result.stderr

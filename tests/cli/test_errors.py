@@ -127,7 +127,7 @@ def a_label_too_many(bench):
 
 
 def a_label_too_many_in_training(bench):
-    return bench.train("--arch", "fc2"), ["label '2'", "2 classes", "end --arch with fc3"]
+    return bench.train("--arch", "fc2"), ["3 labels for the network's 2 outputs", "with fc3"]
 
 
 def nothing_right(bench):

@@ -36,8 +36,8 @@ def test_by_default_the_film_is_put_here(stripes, tmp_path, monkeypatch):
     ("options", "said"),
     [
         (["--out", "x.tiff"], "ends in .gif or .mp4 or .png"),
-        (["--fps", 0, "--out", "x.gif"], "1 to 50"),
-        (["--slow", -1, "--out", "x.gif"], "positive"),
+        (["--fps", 0, "--out", "x.gif"], "greater than or equal to 1"),
+        (["--slow", -1, "--out", "x.gif"], "--slow -1 is impossible; give a positive number"),
     ],
 )
 def test_what_cannot_be_drawn(options, said, stripes, tmp_path, monkeypatch):

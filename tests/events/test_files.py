@@ -49,6 +49,16 @@ def test_empty_recordings(tmp_path, ending):
     assert "is empty: " in error(path)
 
 
+def test_what_damage_left_nothing_of_is_not_called_empty(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("# width=2, height=2\n1,5,5,1\n")
+    told: list[str] = []
+    assert error(path, repair=True, told=told.append) == (
+        "has no sound event left after the repair; fetch it again"
+    )
+    assert told == [f"{path}: dropped events outside the 2x2 sensor: 1"]
+
+
 def test_errors_of_the_contents_name_the_path_and_offer_repair(tmp_path):
     path = tmp_path / "a.bin"
     write(path, ONE)
@@ -197,8 +207,10 @@ def test_text_is_read_by_its_path_alone(tmp_path):
 
 
 def test_errors_of_writing(tmp_path):
-    with pytest.raises(InvalidRecording, match=r"a\.txt: ending '\.txt' is unknown; use one of"):
+    with pytest.raises(InvalidRecording, match=r"a\.txt: ending '\.txt' is only read; use one of"):
         write(tmp_path / "a.txt", ONE)
+    with pytest.raises(InvalidRecording, match=r"a\.es: ending '\.es' is unknown; use one of"):
+        write(tmp_path / "a.es", ONE)
     with pytest.raises(InvalidRecording, match=r"a\.bin: cannot be written \(No such file"):
         write(tmp_path / "none" / "a.bin", ONE)
     with pytest.raises(InvalidRecording, match=r"a\.bin: event 0: x=256 does not fit"):

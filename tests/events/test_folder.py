@@ -156,11 +156,17 @@ def test_tables_are_recordings_only_among_their_like(tmp_path):
     data = load_folder(tmp_path, width=4, height=4)
     assert data.learn.events(0) == Events([1], [2], [0], [1], 4, 4)
     make(tmp_path, dog=2)
+    told: list[str] = []
     with pytest.raises(InvalidRecording, match="cat: has no recordings"):
-        load_folder(tmp_path)
+        load_folder(tmp_path, told=told.append)
+    assert "passed over 2 .csv" in told.pop()
     make(tmp_path / "more", cat=2)
     (tmp_path / "more" / "cat" / "labels.csv").write_text("a,b\n")
-    assert len(load_folder(tmp_path / "more").test) == 1
+    assert len(load_folder(tmp_path / "more", told=told.append).test) == 1
+    assert told == [
+        f"{tmp_path / 'more'}: passed over 1 .csv beside recordings of other formats; if they are "
+        "recordings too, convert them (spikeproof convert)"
+    ]
 
 
 def test_spikingjellys_events_load_with_a_size(tmp_path, shared_data):

@@ -217,9 +217,8 @@ def test_nothing_is_downloaded_unasked(tmp_path, no_network):
         load_data("tonic:NMNIST", root=tmp_path)
     assert str(caught.value) == (
         f"tonic:NMNIST (training set): {tmp_path / 'NMNIST'}: files are missing (tonic wants the "
-        "archive beside what was unpacked); let it fetch them with load_tonic('NMNIST', "
-        f"{str(tmp_path)!r}, download=True), or give the folder that holds one folder per label "
-        "as data"
+        "archive beside what was unpacked); let it fetch them (--download, or download=True), or "
+        "give the folder that holds one folder per label as data"
     )
     for name in SETS:
         with pytest.raises(InvalidRecording, match=rf"^tonic:{name}( \(training set\))?: .*"):

@@ -99,9 +99,15 @@ def test_long_recordings_are_refused():
         with pytest.raises(InvalidRecording) as caught:
             found.events(i)
         assert str(caught.value) == (
-            f"r{i}: lasts {lasts} µs and has events outside the window of 100 µs from 10 µs; use "
-            "long 'cut' or 'split', or align 'first'"
+            f"r{i}: lasts {lasts} µs and has events outside the window of 100 µs from 10 µs; cut "
+            "or split it (--long), or align it (--align first)"
         )
+
+
+def test_what_is_aligned_already_is_not_told_to_align():
+    found = fitted(data(at(10, 110)), GRID, Fit(align="first", long="refuse")).learn
+    with pytest.raises(InvalidRecording, match=r"; cut or split it \(--long\)$"):
+        found.events(0)
 
 
 def test_impossible_times_are_refused():

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.parameter import UninitializedParameter
 
 from spikeproof.adapters.adapted import Adapted, Framework, Layout
@@ -26,6 +27,7 @@ from spikeproof.adapters.frameworks.spikingjelly import SPIKINGJELLY
 from spikeproof.adapters.layouts import layout_named, one_polarity
 from spikeproof.adapters.lend import undisturbed
 from spikeproof.adapters.readout import Reading, check_readout, read, says
+from spikeproof.adapters.refusal import refusal
 from spikeproof.errors import InvalidModel
 from spikeproof.models.surrogate import Surrogate
 
@@ -140,12 +142,19 @@ def _find(
         if probe.shape[2] > 1:
             candidates = (*candidates, *(one_polarity(c) for c in candidates))
     tried: dict[str, list[str]] = {}
+    depths: dict[str, int] = {}
     for place, candidate in enumerate(candidates):
+        ran: list[nn.Module] = []
+        hook = register_module_forward_hook(lambda module, *_, ran=ran: ran.append(module))
         try:
             found, logits, notes = _accept(subject, candidate, probe, over_time)
         except Exception as error:  # the model is the user's and may raise anything
-            tried.setdefault(_short(error), []).append(candidate.name)
+            why = _short(error)
+            tried.setdefault(why, []).append(candidate.name)
+            depths[why] = max(depths.get(why, 0), len(ran))
             continue
+        finally:
+            hook.remove()
         others = [c for c in candidates[place + 1 :] if _could_be_meant(c, candidate, subject)]
         rivals = [
             other.name
@@ -158,12 +167,7 @@ def _find(
                 " too and answer differently (layout=... chooses)",
             )
         return found, notes
-    reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in tried.items())
-    raise InvalidModel(
-        f"no way of calling the model fits recordings [N, T, P, H, W] = {list(probe.shape)} (tried"
-        f" {reasons}); give layout=..., or wrap the model in an nn.Module that takes"
-        " recordings [N, T, P, H, W] and answers logits [N, K]"
-    )
+    raise InvalidModel(refusal(probe, name, tried, depths))
 
 
 def _accept(
@@ -265,4 +269,4 @@ def _check_weights(model: object) -> None:
 def _short(error: Exception) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
     text = first if isinstance(error, ValueError) and first else f"{type(error).__name__}: {first}"
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= 160 else text[:157] + "..."

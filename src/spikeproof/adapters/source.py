@@ -16,6 +16,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
+from zipfile import ZipFile, is_zipfile
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,6 @@ from spikeproof.errors import InvalidModel
 from spikeproof.models.checkpoint import read_tensors
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")  # of wrappers that were saved along
 _SHOWN = 4
 
 
@@ -66,7 +66,7 @@ def _import(place: str) -> ModuleType:
             raise InvalidModel(
                 f"{place}: {error}; give FILE.py:NAME or an installed module"
             ) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InvalidModel(f"{place}: {_failure(error, place)}") from error
     path = Path(place).resolve()
     if not path.is_file():
@@ -79,7 +79,7 @@ def _import(place: str) -> ModuleType:
     sys.path.insert(0, str(path.parent))  # the file's neighbours, as when it is run
     try:
         loader.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidModel(f"{place}: {_failure(error, str(path))}") from error
     finally:
         sys.path.remove(str(path.parent))
@@ -94,7 +94,7 @@ def _build(spec: str, make: Any) -> Callable[..., object]:
         )
     try:
         model = make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = str(Path(spec.rpartition(":")[0]).resolve())
         raise InvalidModel(
             f"{spec}: {_failure(error, place)}; it is called without arguments"
@@ -106,13 +106,15 @@ def _build(spec: str, make: Any) -> Callable[..., object]:
     return model  # type: ignore[no-any-return]
 
 
-def _failure(error: Exception, path: str) -> str:
+def _failure(error: Exception | SystemExit, path: str) -> str:
     """The error with the last line of the user's file that led to it."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
     if isinstance(error, SyntaxError) and error.filename == path:
         lines = [error.lineno]
-    where = f"line {lines[-1]} raises " if lines else "raises "
-    return f"{where}{type(error).__name__}: {error}"
+    where = f"line {lines[-1]} " if lines else ""
+    if isinstance(error, SystemExit):
+        return f"{where}ends the program; keep what runs the script under if __name__ == '__main__'"
+    return f"{where}raises {type(error).__name__}: {error}"
 
 
 def load_into(module: nn.Module, path: Path) -> None:
@@ -121,8 +123,10 @@ def load_into(module: nn.Module, path: Path) -> None:
     Raises :class:`InvalidModel` naming the file and the first names that do not fit.
     """
     tensors = read_weights(path)
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        module = module.module
     wanted = module.state_dict()
-    found = _renamed(tensors, set(wanted))
+    found = _renamed(tensors, set(wanted), path)
     parameters = {name for name, _ in module.named_parameters()}
     # membranes saved with a batch's shape are no weights; running statistics are
     state = {
@@ -160,16 +164,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise InvalidModel(f"{path}: no such file; give the weights of the model")
     if path.suffix.lower() == ".safetensors":
         return read_tensors(path)[0]
+    if _is_torchscript(path):
+        raise InvalidModel(
+            f"{path}: is a TorchScript program and no table of weights; name a function of yours"
+            " that gives torch.jit.load(...) with --model, or save model.state_dict()"
+        )
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        reason = str(error).partition("\n")[0].rstrip(". ")
+    except UnpicklingError:  # whose words say how to run the code in the file
         raise InvalidModel(
-            f"{path}: holds more than tensors, so loading it could run code ({reason}); save"
-            " model.state_dict() alone"
+            f"{path}: holds more than tensors, a whole model perhaps, so loading it could run code;"
+            " where you trust it, save model.state_dict() alone"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0] or "it is cut short"
         raise InvalidModel(
             f"{path}: is no readable PyTorch file ({reason}); save it again"
         ) from None
@@ -185,15 +193,37 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _renamed(tensors: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
-    """``tensors`` without the prefix of a wrapper, if that makes them fit better."""
-    best = tensors
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            shorter = {name.removeprefix(prefix): value for name, value in tensors.items()}
-            if len(wanted & shorter.keys()) > len(wanted & best.keys()):
-                best = shorter
-    return best
+def _is_torchscript(path: Path) -> bool:
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _renamed(tensors: dict[str, Tensor], wanted: set[str], path: Path) -> dict[str, Tensor]:
+    """The part of ``tensors`` that belongs to the network, if a wrapper was saved around it.
+
+    The wrapper (DataParallel, a LightningModule) puts its own name before all names in ``wanted``,
+    and may hold tensors of its own.
+    """
+    if not wanted or wanted & tensors.keys():
+        return tensors
+    first = min(wanted, key=lambda name: (-name.count("."), name))  # the least ambiguous
+    ends = [name.removesuffix(first) for name in tensors if name.endswith(f".{first}")]
+    parts = [
+        part
+        for prefix in ends
+        if wanted
+        <= (
+            part := {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        ).keys()
+    ]
+    if len(parts) > 1:
+        raise InvalidModel(
+            f"{path}: holds the network {len(parts)} times, under {_some(sorted(ends))}; save the"
+            " state_dict() of one"
+        )
+    return parts[0] if parts else tensors
 
 
 def _some(names: list[str]) -> str:

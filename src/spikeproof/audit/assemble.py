@@ -90,7 +90,7 @@ def assemble(
         ),
         clean=rec.Clean(accuracy, *_effort(clean["rows"])),
         attacks=tuple(attacks.values()),
-        doubts=doubts.find(subject, attacks, accuracy.value or 0.0),
+        doubts=doubts.find(subject, attacks, accuracy),
         checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
         trials=tuple(_trial(t) for t in tried["trials"]),
         examples=_examples(subject, attacks, clean["rows"], settings.examples),
@@ -104,9 +104,11 @@ def _trial(tried: dict[str, Any]) -> rec.Trial:
 
 
 def _effort(rows: list[Row]) -> tuple[rec.Summary | None, rec.Summary | None]:
-    if not rows or "spikes" not in rows[0]:
-        return None, None
-    return summary([r["spikes"] for r in rows]), summary([r["synops"] for r in rows])
+    spikes, synops = (
+        summary([r[what] for r in rows]) if rows and what in rows[0] else None
+        for what in ("spikes", "synops")
+    )
+    return spikes, synops
 
 
 def _attack(
@@ -204,11 +206,13 @@ def _curve(rows: list[Row], seen: int) -> tuple[rec.Point, ...]:
 
 
 def _energy(rows: list[Row], clean: list[Row]) -> rec.Energy | None:
-    if not rows or "spikes" not in rows[0]:
+    if not rows or "synops" not in rows[0]:
         return None
     before = [clean[r["place"]] for r in rows]
 
-    def pair(what: str) -> rec.Pair:
+    def pair(what: str) -> rec.Pair | None:
+        if what not in rows[0]:
+            return None
         return rec.Pair(summary([r[what] for r in before]), summary([r[what] for r in rows]))
 
     return rec.Energy(pair("spikes"), pair("synops"))

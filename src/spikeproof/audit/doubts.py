@@ -11,12 +11,12 @@ from itertools import pairwise
 
 from spikeproof.audit.subject import Subject
 from spikeproof.results import Attack
-from spikeproof.results.records import Doubt
+from spikeproof.results.records import Doubt, Proportion
 
 
-def find(subject: Subject, attacks: dict[str, Attack], accuracy: float) -> tuple[Doubt, ...]:
+def find(subject: Subject, attacks: dict[str, Attack], clean: Proportion) -> tuple[Doubt, ...]:
     """The doubts that the probe and the finished ``attacks`` (by id) give reason for."""
-    found = [*_about_model(subject, accuracy), *_about_data(subject)]
+    found = [*_about_model(subject, clean), *_about_data(subject)]
     for attack in attacks.values():
         if attack.measured and not attack.is_control:
             control = attacks.get(attack.control or "")
@@ -24,12 +24,23 @@ def find(subject: Subject, attacks: dict[str, Attack], accuracy: float) -> tuple
     return tuple(found)
 
 
-def _about_model(subject: Subject, accuracy: float) -> list[Doubt]:
+def _about_model(subject: Subject, clean: Proportion) -> list[Doubt]:
     found = [
         Doubt(check.title, f"{check.says[0].upper()}{check.says[1:]}.", check.level)
         for check in subject.checks
         if not check.ok
     ]
+    accuracy, chance = clean.value or 0.0, 1 / max(len(subject.classes), 1)
+    if clean.n and (clean.low or 0.0) <= chance:
+        found.append(
+            Doubt(
+                "No better than guessing",
+                f"It is right on {clean.k} of {clean.n} recordings, as guessing among"
+                f" {len(subject.classes)} classes may be. Robustness says little of such a model:"
+                " check its weights, its classes and how its recordings are binned.",
+                "warning",
+            )
+        )
     trained = subject.about.get("accuracy")
     if trained is not None and accuracy < trained - 0.1:
         found.append(
@@ -59,7 +70,8 @@ def _about_data(subject: Subject) -> list[Doubt]:
             found.append(
                 Doubt(
                     "Perhaps trained on these recordings",
-                    f"The model was trained with: {split}; the audit uses: {subject.data.split}."
+                    f"The model was trained with: {split.rstrip('.')}; the audit uses:"
+                    f" {subject.data.split.rstrip('.')}."
                     " Give the audit the same --holdout and --split-seed as the training.",
                     "warning",
                 )

@@ -134,7 +134,7 @@ def record(
             **(extra or {}),
         }
         if effort is not None:
-            row |= {"spikes": int(effort.spikes[j]), "synops": int(effort.synops[j])}
+            row |= effort.of(j)
         if row["success"] and not control and (export is None or bool(export[j])):
             try:
                 row["recording"] = write_recording(bench, entry, i, adv[j], retime)

@@ -35,9 +35,18 @@ def fetch(choice: ModelChoice) -> Callable[..., object]:
     """The model as its owner wrote it; raises :class:`InvalidModel` if there is none."""
     source = choice.source
     if callable(source):
+        if choice.weights is not None:
+            raise InvalidModel("weights are for FILE.py:NAME; load them into the module before")
         return source
     spec = str(source)
     if Path(spec).suffix.lower() == ".nir":
+        if choice.weights is not None:
+            raise InvalidModel(f"{spec}: has its own weights; leave out --weights")
+        if choice.layout is not None or choice.readout is not None:
+            raise InvalidModel(
+                f"{spec}: a NIR graph says itself how it is called, and is read out by its mean"
+                " over time; leave out --layout and --readout"
+            )
         return load_nir(Path(spec), convention=choice.framework)
     if is_source(spec):
         return load_source(spec, choice.weights)

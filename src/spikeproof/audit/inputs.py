@@ -29,6 +29,7 @@ from spikeproof.types import Cells, Labels, Model
 __all__ = ["SHIPPED", "Holdout", "Ready", "Trained", "class_index", "load_trained", "ready"]
 
 _HOLDOUT = 0.5  # of data that the model does not come from
+_FOREIGN = ("weights", "layout", "readout", "framework", "classes")  # to say of other models
 _PROBES = 8  # recordings that the model is examined with
 
 
@@ -97,13 +98,20 @@ def sensor_of(choice: ModelChoice) -> tuple[int | None, int | None]:
 def _own(choice: ModelChoice) -> Trained | None:
     """The checkpoint of ours that is meant, if it is one."""
     source = choice.source
-    if source is None:
-        return load_trained(None, device=choice.device)
     if isinstance(source, str | Path) and Path(source).suffix.lower() == ".safetensors":
-        if choice.weights is not None:
-            raise InvalidModel(f"{source}: has its own weights; leave out --weights")
-        return load_trained(source, device=choice.device)
-    return None
+        ours: Path | None = Path(source)
+    elif source is None:
+        ours = None
+    else:
+        return None
+    said = [name for name in _FOREIGN if getattr(choice, name) is not None]
+    if said or choice.draws > 1:
+        options = ", ".join(f"--{name}" for name in said or ["draws"])
+        raise InvalidModel(
+            f"{ours or 'the shipped network'} knows its weights, its classes and how it is called;"
+            f" leave out {options}, or say with --model which other model is meant"
+        )
+    return load_trained(ours, device=choice.device)
 
 
 def _grid(choice: ModelChoice, found: Grid) -> Grid:

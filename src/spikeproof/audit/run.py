@@ -72,6 +72,7 @@ def audit(
     clean = _clean(subject, store, settings, folder)
     predictions = torch.tensor([r["prediction"] for r in clean["rows"]])
     if not bool((predictions == subject.labels).any()):
+        store.forget()  # nothing to keep, so that another try finds the folder free
         raise InvalidModel(
             "the model classifies none of the recordings right, so there is nothing to attack;"
             " check that --data, its binning and the order of its classes are those of its training"
@@ -196,7 +197,7 @@ def _clean(subject: Subject, store: Store, settings: Settings, folder: Path) -> 
                 "events": len(events),
             }
             if effort is not None:
-                row |= {"spikes": int(effort.spikes[j]), "synops": int(effort.synops[j])}
+                row |= effort.of(j)
             rows.append(row)
     value = {
         "rows": rows,

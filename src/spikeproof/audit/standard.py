@@ -23,14 +23,15 @@ def standard(subject: Subject, settings: Settings) -> list[Entry]:
             settings,
         ),
         *budgets(Flip(), settings),
-        *minimum(
+    ]
+    if not subject.grid.counts:  # moving events has a meaning for cells that are 0 or 1
+        entries += minimum(
             "retime",
             "Retiming, fewest moves",
             "Only shifts events in time; every pixel keeps its number of events.",
             Retime(settings.max_shift),
             settings,
-        ),
-    ]
+        )
     for share in settings.universal_shares:
         threat = Universal(budget=int(share * mean_active))
         name, title = f"universal-{100 * share:g}", f"Universal pattern, +{100 * share:g} %"

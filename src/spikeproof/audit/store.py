@@ -77,6 +77,11 @@ class Store:
                 path.unlink()
         head.unlink()
 
+    def forget(self) -> None:
+        """Delete the audit and the folders that it made."""
+        self._empty(self.work / _HEAD)
+        self.work.rmdir()
+
     def get(self, part: str) -> dict[str, Any] | None:
         """The finished part of this name, or None."""
         path = self.work / f"{part}.json"

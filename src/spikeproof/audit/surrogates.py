@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from spikeproof.adapters.adapted import Adapted
 from spikeproof.attacks.surrogate_choice import choose_surrogate
 from spikeproof.evaluate import answer
 from spikeproof.goals import Mislead
 from spikeproof.models import Surrogate, surrogate_name, surrogate_named
+from spikeproof.models.dynamics import Dynamics
+from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.threats import Flip
 from spikeproof.types import Labels, Model
 
 TRIED = 12  # recordings that candidates are tried on, from the learning split
+
+
+def check_name(text: str) -> None:
+    """Raise :class:`InvalidModel` unless ``text`` is ``own``, ``auto`` or names a surrogate."""
+    if text not in ("own", "auto"):
+        surrogate_named(text)
 
 
 def surrogate_of(
@@ -21,13 +30,15 @@ def surrogate_of(
 ) -> tuple[Surrogate | None, list[dict[str, Any]]]:
     """The surrogate that ``text`` names, None for the model's own, and what was tried.
 
+    A model without spiking layers that are known keeps its own, whatever ``text`` names.
     ``auto`` tries candidates on those of ``x`` ``[N, T, P, H, W]`` that ``model`` classifies
     right. Raises :class:`InvalidModel` for a name that is unknown.
     """
     if text == "own":
         return None, []
     if text != "auto":
-        return surrogate_named(text), []
+        named = surrogate_named(text)
+        return (named if _takes_one(model) else None), []
     right = answer(model, x.float()).argmax(1) == labels
     chosen = right.nonzero().squeeze(1)[:TRIED]
     goal = Mislead(labels[chosen])
@@ -41,6 +52,17 @@ def surrogate_of(
         }
         for tried in table
     ]
+
+
+def _takes_one(model: Model) -> bool:
+    """Whether there is a place to put another surrogate, as ``using_surrogate`` does."""
+    parts = model.modules() if isinstance(model, nn.Module) else (model,)
+    return any(
+        bool(m.neurons)
+        if isinstance(m, Adapted)
+        else isinstance(m, LIF | ParametricLIF | Dynamics) or hasattr(m, "using_surrogate")
+        for m in parts
+    )
 
 
 def name_of(surrogate: Surrogate | None) -> str:

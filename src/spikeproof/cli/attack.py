@@ -157,11 +157,12 @@ def command(
         import torch
 
         from spikeproof.audit.inputs import class_index, ready, sensor_of
-        from spikeproof.audit.surrogates import surrogate_of
+        from spikeproof.audit.surrogates import check_name, surrogate_of
         from spikeproof.cli.attacking import Writer, alone, attack, drawn
         from spikeproof.events import read
         from spikeproof.events.files import WRITABLE
 
+        check_name(model.surrogate)
         ending = f".{form.removeprefix('.')}"
         if ending not in WRITABLE:
             raise SpikeproofError(
@@ -209,6 +210,8 @@ def _threat(
 
     most = None if budget is None else number(budget, "--budget")
     if name is ThreatName.retime:
+        if grid.counts:
+            raise InvalidThreat("moving events needs cells that are 0 or 1; give --binary")
         return Retime(max_shift, most)
     if name is not ThreatName.patch:
         return Flip(most, add=name is not ThreatName.remove, remove=name is not ThreatName.add)

@@ -113,8 +113,10 @@ def command(
             from spikeproof.audit.inputs import subject_of
             from spikeproof.audit.run import audit
             from spikeproof.audit.settings import Settings
+            from spikeproof.audit.surrogates import check_name
             from spikeproof.report import build
 
+            check_name(model.surrogate)
             settings = Settings(
                 recordings=recordings,
                 seed=run.seed,
@@ -142,16 +144,20 @@ def command(
     _summarise(results, folder)
 
 
-def _head(subject: Subject) -> Text:
-    """Two lines: what is audited, on what."""
+def _head(subject: Subject) -> Table:
+    """What is audited, on what, and what was taken for granted."""
     about, grid, data = subject.about, subject.grid, subject.data
     model = ", ".join(w for w in (about.get("architecture"), about["kind"]) if w)
-    model = f"{about['name']}: {model}"
+    model = f"{about['name']}: {model} network"
     of = f"{len(subject)} of {len(data.test)} test recordings"
     bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
     recordings = f"{data.name}: {of}, {len(subject.classes)} classes, {bins}"
-    head = f"model  {model}\ndata   {recordings}"
-    return Text("\n".join([head, *(f"       {said}" for said in about.get("assumptions", ()))]))
+    head = Table.grid(padding=(0, 2, 0, 0))
+    head.add_row("model", Text(model))
+    head.add_row("data", Text(recordings))
+    for k, said in enumerate(about.get("assumptions", ())):
+        head.add_row("" if k else "assumed", Text(said, "dim"))
+    return head
 
 
 def _summarise(audit: Audit, folder: Path) -> None:

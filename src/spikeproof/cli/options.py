@@ -54,6 +54,18 @@ class Short(StrEnum):
     refuse = "refuse"
 
 
+Side = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="PIX",
+        help="Sensor size in pixels.",
+        show_default="what the file says; .bin: 34",
+        rich_help_panel=_DATA,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Which model, and how it is called."""
@@ -132,7 +144,7 @@ class ModelOptions:
         typer.Option(
             "--layout",
             metavar="NAME",
-            help="How the model takes time, such as TNPHW, steps or stacked.",
+            help="How the model takes time, such as TNPHW, step-NPHW or stacked.",
             show_default="found out",
             rich_help_panel=_MODEL,
         ),
@@ -143,7 +155,7 @@ class ModelOptions:
             "--readout",
             metavar="NAME",
             help="How outputs over time become logits: mean, sum, last or max.",
-            show_default="found out",
+            show_default="mean",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -165,7 +177,7 @@ class ModelOptions:
             metavar="NAME[:X]|own|auto",
             help="Gradient of a spike that attacks use: arctan:4, fast-sigmoid:4,"
             " piecewise-quadratic:1, potential-dependent:0.5, the model's own, or the best of these"
-            " on a few recordings.",
+            " on a few recordings. A spike function that you wrote keeps its own.",
             rich_help_panel=_MODEL,
         ),
     ] = "arctan:4"
@@ -262,28 +274,8 @@ class DataOptions:
             rich_help_panel=_DATA,
         ),
     ] = None
-    width: Annotated[
-        int | None,
-        typer.Option(
-            "--width",
-            min=1,
-            metavar="PIX",
-            help="Sensor size in pixels.",
-            show_default="what the file says; .bin: 34",
-            rich_help_panel=_DATA,
-        ),
-    ] = None
-    height: Annotated[
-        int | None,
-        typer.Option(
-            "--height",
-            min=1,
-            metavar="PIX",
-            help="Sensor size in pixels.",
-            show_default="what the file says; .bin: 34",
-            rich_help_panel=_DATA,
-        ),
-    ] = None
+    width: Side = None
+    height: Side = None
     repair: Annotated[
         bool,
         typer.Option(
@@ -340,26 +332,8 @@ class DataOptions:
 class SensorOptions:
     """How single recordings are read."""
 
-    width: Annotated[
-        int | None,
-        typer.Option(
-            "--width",
-            min=1,
-            metavar="PIX",
-            help="Sensor size in pixels.",
-            show_default="what the file says; .bin: 34",
-        ),
-    ] = None
-    height: Annotated[
-        int | None,
-        typer.Option(
-            "--height",
-            min=1,
-            metavar="PIX",
-            help="Sensor size in pixels.",
-            show_default="what the file says; .bin: 34",
-        ),
-    ] = None
+    width: Side = None
+    height: Side = None
     repair: Annotated[
         bool,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -178,7 +179,8 @@ def command(
             told=given.told,
             download=given.download,
         )
-        grid = Grid(bins, window, loaded.learn.height, loaded.learn.width)
+        grid = loaded.grid or Grid(bins, window, loaded.learn.height, loaded.learn.width)
+        grid = replace(grid, counts=False)  # frames bring a grid of counts; the network sees 0/1
         recordings = fitted(loaded, grid, given.fit)
         learn, test = recordings.learn, recordings.test
         torch.manual_seed(run.seed)
@@ -191,10 +193,10 @@ def command(
                 neuron.value, tau, reset=reset.value, surrogate=SURROGATES[surrogate]()
             ),
         )
-        if network.n_classes < len(learn.classes):
+        if network.n_classes != len(learn.classes):
             raise InvalidRecording(
-                f"{recordings.name}: label {learn.classes[network.n_classes]!r} is outside the"
-                f" network's {network.n_classes} classes; end --arch with fc{len(learn.classes)}"
+                f"{recordings.name}: has {len(learn.classes)} labels for the network's"
+                f" {network.n_classes} outputs; end --arch with fc{len(learn.classes)}"
             )
         placed(network, where)
         cells = _bin(learn, grid, tell, "reading recordings")
@@ -267,8 +269,8 @@ def _bin(recordings: Recordings, grid: Grid, tell: Tell, doing: str) -> Tensor:
         if bool(empty.any()):
             name = recordings.names[int(some[int(empty.int().argmax())])]
             raise InvalidRecording(
-                f"{name}: has no event in the first {grid.window} µs; give a longer --window, or"
-                " remove the recording"
+                f"{name}: has no event in the first {grid.window} µs; align recordings to their"
+                " first event (--align first), give a longer --window, or remove the recording"
             )
         parts.append(cells)
     return torch.cat(parts)

@@ -9,6 +9,7 @@ import typer
 
 from spikeproof.cli.common import check_file, guarded, out
 from spikeproof.cli.options import SensorOptions
+from spikeproof.errors import SpikeproofError
 
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
@@ -36,7 +37,7 @@ def command(
     moved: Annotated[
         bool, typer.Option("--moved", help="Show events that only changed their time as moved.")
     ] = False,
-    fps: Annotated[int, typer.Option(help="Frames per second, 1 to 50.")] = 25,
+    fps: Annotated[int, typer.Option(min=1, max=50, help="Frames per second.")] = 25,
     slow: Annotated[float, typer.Option(help="So many times slower than life.")] = 10.0,
     *,
     sensor: SensorOptions,
@@ -45,6 +46,8 @@ def command(
 
     With a second one: clean, attacked and their difference side by side.
     """
+    if not slow > 0:
+        raise SpikeproofError(f"--slow {slow:g} is impossible; give a positive number")
     path = path or Path(f"{recording.stem}.gif")
     check_file(path, (".gif", ".mp4", ".png"))
 

@@ -125,14 +125,24 @@ def write(path: str | Path, events: Events) -> None:
     place cannot be written to.
     """
     path = Path(path)
-    formats = _with_ending(path, tuple(format for format in FORMATS if format.write))
-    if not formats or formats[0].write is None:
-        known = ", ".join(sorted(WRITABLE))
-        raise InvalidRecording(f"{path}: ending {path.suffix!r} is unknown; use one of {known}")
+    format = written_as(path)
+    assert format.write is not None  # written_as gives no other
     try:
         with replacing(path) as file:
-            formats[0].write(file, events)
+            format.write(file, events)
     except InvalidRecording as error:
         raise InvalidRecording(f"{path}: {error}") from None
     except OSError as error:
-        raise InvalidRecording(f"{path}: cannot be written ({error.strerror})") from None
+        raise InvalidRecording(
+            f"{path}: cannot be written ({error.strerror}); choose another folder, or make it first"
+        ) from None
+
+
+def written_as(path: Path) -> Format:
+    """Say the format that a name is written in; raises ``InvalidRecording`` if there is none."""
+    formats = _with_ending(path, tuple(format for format in FORMATS if format.write))
+    if not formats:
+        problem = "only read" if _with_ending(path, FORMATS) else "unknown"
+        known = ", ".join(sorted(WRITABLE))
+        raise InvalidRecording(f"{path}: ending {path.suffix!r} is {problem}; use one of {known}")
+    return formats[0]

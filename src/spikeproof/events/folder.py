@@ -2,7 +2,8 @@
 
 Layouts: ``<label>/<recording>``, or the same below ``Train/`` and ``Test/`` (in any case), as
 N-MNIST and the data sets of SpikingJelly are laid out. Hidden files and files of other endings are
-passed over; so are tables (``.csv``) beside recordings in other formats, for they will be notes.
+passed over; so are tables (``.csv``) beside recordings in other formats, for they will be notes,
+and that is told.
 Where there is only one split, recordings are held out by a seeded permutation of the sorted names,
 so that the same seed holds out the same recordings everywhere.
 """
@@ -61,7 +62,15 @@ def load_folder(
     def source(paths: tuple[Path, ...]) -> Source:
         return Paths(paths, width, height, repair, told)
 
-    return arrange(Path(path), READABLE, source, sensor=(width, height), holdout=holdout, seed=seed)
+    return arrange(
+        Path(path),
+        READABLE,
+        source,
+        sensor=(width, height),
+        holdout=holdout,
+        seed=seed,
+        told=told,
+    )
 
 
 def arrange(
@@ -72,15 +81,17 @@ def arrange(
     sensor: tuple[int | None, int | None],
     holdout: int | float,
     seed: int,
+    told: Told = warnings.warn,
 ) -> Data:
     """Load the files below ``root`` that have one of ``endings``, through ``source``.
 
-    ``sensor`` is the width and height in pixels, that of the first recording if not given.
+    ``sensor`` is the width and height in pixels, that of the first recording if not given;
+    ``told`` hears of tables that are passed over.
     """
     name = root.resolve().name
     splits = _find_splits(root)
     if len(splits) == 2:
-        train, test = _scan(splits["train"], endings), _scan(splits["test"], endings)
+        train, test = (_scan(splits[name], endings, told) for name in ("train", "test"))
         classes = in_order(train.files)
         for label in in_order(test.files):
             if label not in classes:
@@ -95,7 +106,7 @@ def arrange(
             test=_recordings(root, test, classes, source, sensor),
             split=f"The folder's own split: {train.folder.name}/ and {test.folder.name}/.",
         )
-    only = _scan(next(iter(splits.values()), root), endings)
+    only = _scan(next(iter(splits.values()), root), endings, told)
     classes = in_order(only.files)
     everything = _recordings(root, only, classes, source, sensor)
     data = hold_out(name, everything, holdout=holdout, seed=seed, place=str(root))
@@ -139,7 +150,7 @@ def _entries(folder: Path) -> list[Path]:
         raise InvalidRecording(f"{folder}: cannot be read ({error.strerror})") from None
 
 
-def _scan(root: Path, endings: Collection[str]) -> _Split:
+def _scan(root: Path, endings: Collection[str], told: Told) -> _Split:
     """List the recordings of every label."""
     labels = _folders(root)
     if not labels:
@@ -152,7 +163,12 @@ def _scan(root: Path, endings: Collection[str]) -> _Split:
         entries = [entry for entry in _entries(label) if not entry.is_dir()]
         files[label.name] = [entry for entry in entries if has_ending(entry, endings)]
         others.update(entry.suffix or entry.name for entry in entries)
-    if not all(has_ending(path, TABLES) for found in files.values() for path in found):
+    tables = [has_ending(path, TABLES) for found in files.values() for path in found]
+    if any(tables) and not all(tables):
+        told(
+            f"{root}: passed over {sum(tables)} .csv beside recordings of other formats; if they "
+            "are recordings too, convert them (spikeproof convert)"
+        )
         files = {
             label: [path for path in found if not has_ending(path, TABLES)]
             for label, found in files.items()

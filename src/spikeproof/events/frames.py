@@ -32,7 +32,7 @@ from spikeproof.events.stream import Events
 
 MAX_BYTES = 2**30  # of one recording's frames, unpacked
 MAX_EVENTS = 2**26  # that one recording's frames may count
-BIN_US = 1_000
+BIN_US = 1_000_000  # long, so that a pixel's rest does not keep further events out of a cell
 _MEMBER = "frames.npy"
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -62,10 +62,10 @@ def load_frames(
 ) -> Data:
     """Load ``<path>/[train|test/]<label>/*.npz`` that hold ``frames`` ``[T, 2, H, W]``.
 
-    A frame lasts ``bin_us`` µs; the data's ``grid`` gives the frames of the first recording back,
-    and of all others that have as many. The other arguments are those of ``load_folder``. Raises
-    ``InvalidRecording`` as that does; damaged files and values that are no counts show when they
-    are read.
+    A frame is taken to last ``bin_us`` µs, for files do not say; the data's ``grid`` gives the
+    frames of the first recording back, and of all others that have as many. The other arguments
+    are those of ``load_folder``. Raises ``InvalidRecording`` as that does; damaged files and
+    values that are no counts show when they are read.
     """
 
     def source(paths: tuple[Path, ...]) -> Source:

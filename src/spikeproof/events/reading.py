@@ -44,6 +44,12 @@ class Notes:
         """Count events that a repair changed."""
         self.repairs[how] = self.repairs.get(how, 0) + count
 
+    def nothing(self) -> InvalidRecording:
+        """Give the error for a file without events: it was empty, or damage has left none."""
+        if self.counts or self.repairs:
+            return InvalidRecording("has no sound event left after the repair; fetch it again")
+        return InvalidRecording("is empty: it has no events; leave it out or record it again")
+
     def forget(self) -> None:
         """Start over, for a file that is read a second time."""
         self.counts.clear()
@@ -241,7 +247,7 @@ def whole(opened: Opened, width: int | None, height: int | None, notes: Notes) -
                 f"has more than {MAX_EVENTS} events; read it in parts with spikeproof.events.slices"
             )
     if not parts:
-        raise InvalidRecording("is empty: it has no events; leave it out or record it again")
+        raise notes.nothing()
     piece = parts[0] if len(parts) == 1 else _joined(parts)
     if notes.repair:
         piece = by_time(piece, notes)

@@ -65,7 +65,7 @@ def _slices(
             if width is None or height is None:
                 largest = reading.reach(reading.checked(begun, width, height, notes))
                 if largest == (-1, -1):
-                    raise InvalidRecording(_EMPTY)
+                    raise notes.nothing()
                 notes.forget()  # the second pass meets the same problems again
                 width, height = reading.sized(width, height, largest, notes)
                 file.seek(0)
@@ -79,12 +79,9 @@ def _slices(
                 some = True
                 yield _events(part, width, height)
             if not some:
-                raise InvalidRecording(_EMPTY)
+                raise notes.nothing()
     finally:
         notes.tell(told, path)
-
-
-_EMPTY = "is empty: it has no events; leave it out or record it again"
 
 
 def _events(parts: list[Piece], width: int, height: int) -> Events:

@@ -157,7 +157,7 @@ def _open(
     def refuse(_: object) -> None:
         raise InvalidRecording(
             f"{place}: files are missing (tonic wants the archive beside what was unpacked); let "
-            f"it fetch them with load_tonic({name!r}, {str(root)!r}, download=True), or give the "
+            "it fetch them (--download, or download=True), or give the "
             "folder that holds one folder per label as data"
         )
 

@@ -88,12 +88,13 @@ class _Windows:
         if self.fit.long == "refuse" and inside != slice(0, len(events)):
             raise InvalidRecording(
                 f"{name}: lasts {events.duration} µs and has events outside the window of {window}"
-                f" µs from {self.grid.start} µs; use long 'cut' or 'split', or align 'first'"
+                f" µs from {self.grid.start} µs; cut or split it (--long)"
+                f"{'' if self.fit.align == 'first' else ', or align it (--align first)'}"
             )
         if self.fit.short == "refuse" and _is_short(events, where, k, self.grid, self.fit):
             raise InvalidRecording(
                 f"{name}: lasts {events.duration} µs and does not fill window {k} of {window} µs; "
-                "use short 'pad' or 'drop', or a smaller window"
+                "pad or drop it (--short), or take a smaller window (--window)"
             )
         t = events.t[inside] + (_shift(events, self.grid, self.fit) - k * window)
         x, y, p = events.x[inside], events.y[inside], events.p[inside]
@@ -118,8 +119,8 @@ def _fitted(part: Recordings, grid: Grid, fit: Fit) -> Recordings:
         found = [(i, k) for i in range(len(part)) for k in _kept(whole(i), grid, fit)]
         if not found:
             raise InvalidRecording(
-                f"none of the {len(part)} recordings fills a window of {grid.window} µs; use "
-                "short 'pad', or a smaller window"
+                f"none of the {len(part)} recordings fills a window of {grid.window} µs; pad "
+                "them (--short pad), or take a smaller window (--window)"
             )
         numbers, windows = np.array(found, np.int64).T
     names = [part.names[i] for i in numbers]

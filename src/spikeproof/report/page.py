@@ -66,7 +66,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "hero": next((s for s in shots if main and s.attack == main.id), next(iter(shots), None)),
         "cards": list(sections.cards(audit, main)),
         "notes": lost + more,
-        "passed": [words.plain(check.title or check.name) for check in audit.checks if check.ok],
+        "passed": [_inside(words.plain(c.title or c.name)) for c in audit.checks if c.ok],
         "doubtful": bool(audit.doubts or audit.checks or lost or more),
         "curves": list(sections.curves(audit, done)),
         "distributions": list(sections.distributions(done)),
@@ -92,6 +92,11 @@ def render_page(audit: Audit, folder: Path) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(_asset("template.html")).render(content)
+
+
+def _inside(title: str) -> str:
+    """A title in the middle of a sentence."""
+    return title[:1].lower() + title[1:]
 
 
 def _asset(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from spikeproof.report import charts, words
-from spikeproof.results.records import Attack, Audit, Grid, Pair, Trial
+from spikeproof.results.records import Attack, Audit, Grid, Pair, Trial, Victim
 
 Figure = dict[str, Markup]
 
@@ -180,8 +180,8 @@ def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
         ("Name", model.name),
         ("Architecture", model.architecture),
         ("Kind", _kind(model)),
-        ("Assumed", "\n".join(words.plain(said, 240) for said in model.assumptions)),
-        ("Surrogate", f"{model.surrogate} in attacks" if model.surrogate else ""),
+        ("Assumed", "\n".join(f"· {words.plain(said, 240)}" for said in model.assumptions)),
+        ("Gradient", _gradient(model.surrogate)),
         ("Surrogates tried", "; ".join(_trial(t) for t in audit.trials)),
         ("Trained on", model.trained_on or words.DASH),
         ("File", model.file),
@@ -224,6 +224,12 @@ def _kind(model: Victim) -> str:
     """``SpikingJelly network, 28,000 parameters``."""
     known = f", {words.number(model.parameters)} parameters" if model.parameters else ""
     return f"{model.kind} network{known}"
+
+
+def _gradient(surrogate: str) -> str:
+    if surrogate in ("", "own"):
+        return "the model's own in attacks" if surrogate else ""
+    return f"surrogate {surrogate} in attacks"
 
 
 def _trial(trial: Trial) -> str:

@@ -145,7 +145,7 @@ def test_a_header_without_a_size_leaves_it_open():
         (HEAD[58:62], b"\xff\xff\xff\x7f", "2147483647 items do not fit"),
         (b"</dv>", b"<!DOC", "has broken XML"),
         (b"<dv version", b"<!DOCTYPE x", "declares an XML document type"),
-        (b"outInfo", b"outIn\xfffo", "a text is not UTF-8"),
+        (b"outInfo", b"outIn\xfffo", "holds a text that is not UTF-8"),
     ],
 )
 def test_damaged_headers_are_refused_even_in_repair(old, new, message):

@@ -48,7 +48,7 @@ class Table:
         try:
             return self.data[first : first + length].decode()
         except UnicodeDecodeError:
-            raise Malformed("a text is not UTF-8") from None
+            raise Malformed("holds a text that is not UTF-8") from None
 
     def _place(self, field: int) -> int | None:
         """Find a field in the buffer."""
