@@ -16,6 +16,7 @@ import torch
 
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
+from spikeproof.audit.choice import DataChoice, ModelChoice
 from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.settings import Settings
 from spikeproof.evaluate import answer, judge, summary
@@ -42,7 +43,8 @@ SURROGATES = [
 
 
 def main(model: str, data: str, recordings: int = 50) -> None:
-    subject = subject_of(Path(model), data, Settings(recordings=recordings))
+    settings = Settings(recordings=recordings)
+    subject = subject_of(ModelChoice(Path(model)), DataChoice(data), settings)
     x, labels = subject.clean(torch.arange(len(subject))), subject.labels
     right = answer(subject.model, x).argmax(1) == labels
     x, goal = x[right], Mislead(labels[right])
