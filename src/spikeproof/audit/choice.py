@@ -22,7 +22,8 @@ class ModelChoice:
     ``weights``, or any callable or module. ``bins``, ``window`` (µs), ``start`` (µs) and
     ``counts`` say how recordings are binned for it, ``classes`` name its outputs in order. With
     ``draws`` above 1 so many random draws are averaged. ``fast`` allows attacks to search on a
-    faster copy that gives the same spikes.
+    faster copy that gives the same spikes. ``device`` is for models from files; a module stays
+    where it is.
     """
 
     source: str | Path | Model | None = None

@@ -65,7 +65,7 @@ def fetch(choice: ModelChoice) -> Callable[..., object]:
 
 def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) -> Victims:
     """``source`` behind our protocol, tried on ``sample`` ``[N, T, P, H, W]``."""
-    if isinstance(source, nn.Module):
+    if isinstance(source, nn.Module) and source is not choice.source:  # else it is its owner's
         source.to(choose(choice.device))
     model = adapt(
         source,

@@ -59,7 +59,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if metadata.get("format") != FORMAT:
         raise InvalidModel(
             f"{path}: is a safetensors file but not a spikeproof network (format"
-            f" {metadata.get('format')!r}); make one with `spikeproof train`"
+            f" {metadata.get('format')!r}); make one with `spikeproof train`, or give your network"
+            f" with its weights: --model my_net.py:build --weights {path}"
         )
     try:
         described = json.loads(metadata["network"])
