@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeproof.adapters import Averaged, NoTwin, adapt, fast_twin, load_nir
+from spikeproof.adapters import Adapted, Averaged, NoTwin, adapt, fast_twin, load_nir
 from spikeproof.adapters.adapt import FRAMEWORKS
 from spikeproof.adapters.source import is_source, load_source
 from spikeproof.audit.choice import ModelChoice
 from spikeproof.errors import InvalidModel
 from spikeproof.events import Data
 from spikeproof.models.checkpoint import file_digest
-from spikeproof.models.device import choose
+from spikeproof.models.device import choose, placed
 from spikeproof.types import Model
 
 
@@ -66,7 +66,8 @@ def fetch(choice: ModelChoice) -> Callable[..., object]:
 def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) -> Victims:
     """``source`` behind our protocol, tried on ``sample`` ``[N, T, P, H, W]``."""
     if isinstance(source, nn.Module) and source is not choice.source:  # else it is its owner's
-        source.to(choose(choice.device))
+        where = choose(choice.device)
+        placed(source, where) if isinstance(source, Adapted) else source.to(where)
     model = adapt(
         source,
         sample,
@@ -92,7 +93,9 @@ def adapted(source: Callable[..., object], choice: ModelChoice, sample: Tensor) 
         about["assumptions"].append(f"attacks search on the model itself ({twin.reason})")
         return Victims(model, model, about, n_classes)
     about["assumptions"].append(twin.says)
-    return Victims(model, twin.network, about, n_classes)
+    weights = model.parameters()
+    copy = placed(twin.network, next((p.device for p in weights), torch.device("cpu")))
+    return Victims(model, copy, about, n_classes)
 
 
 def _about(source: Callable[..., object], choice: ModelChoice) -> dict[str, Any]:

@@ -7,14 +7,14 @@ brings its logits (and, backwards, the gradient) home.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import SpikeproofError
-from spikeproof.models.network import Network
 
+Placed = TypeVar("Placed", bound=nn.Module)
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -34,7 +34,7 @@ def choose(name: str) -> torch.device:
     return torch.device("cuda" if found and name != "cpu" else "cpu")
 
 
-def placed(network: Network, device: torch.device) -> Network:
+def placed(network: Placed, device: torch.device) -> Placed:
     """``network`` computing on ``device``, for callers that stay on the CPU (in place)."""
     if device.type == "cpu":
         return network
