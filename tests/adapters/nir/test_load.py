@@ -352,3 +352,18 @@ def test_without_h5py(monkeypatch, tmp_path):
     monkeypatch.setattr(file, "import_module", absent)
     with pytest.raises(InvalidModel, match=r'needs h5py; pip install "spikeproof\[nir\]"'):
         load_nir(tmp_path / "net.nir")
+
+
+@pytest.mark.parametrize(
+    ("deed", "word"),
+    [("os.kill(os.getpid(), 9)", "crashes"), ("time.sleep(30)", "hangs")],
+)
+def test_a_file_that_brings_the_hdf5_library_down_is_only_an_error(
+    tmp_path, monkeypatch, deed, word
+):
+    (tmp_path / "probe.py").write_text(f"import os, time\n{deed}\n")
+    monkeypatch.setattr(file.probe, "__file__", str(tmp_path / "probe.py"))
+    monkeypatch.setattr(file, "_PATIENCE", 1.0)
+    path = written(tmp_path / "net.nir")
+    with pytest.raises(InvalidModel, match=rf"net\.nir: is damaged: the HDF5 library {word} on it"):
+        load_nir(path)

@@ -3,24 +3,28 @@
 A ``.nir`` file is HDF5: the group ``node`` holds the graph, each group a node with its ``type``
 and arrays, ``nodes`` and ``edges`` for a graph (https://neuroir.org/docs). It is read with h5py
 alone, so that files of all versions of nir are welcome and nothing in a file is ever executed:
-links to other files, virtual and oversized arrays are refused. (Damage to the text heap of HDF5
-can still bring down the HDF5 library itself.)
+links to other files, virtual and oversized arrays are refused. Since damage can bring down the HDF5
+library itself, another process reads the file first (:mod:`spikeproof.adapters.nir.probe`).
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spikeproof.adapters.nir import probe
 from spikeproof.errors import InvalidModel
 
 Node = dict[str, Any]
 
 _LIMIT = 2**31  # bytes; the largest networks on event cameras have a few hundred MB
 _DEPTH = 16
+_PATIENCE = 30  # seconds
 
 
 def read_document(path: Path) -> Node:
@@ -33,6 +37,7 @@ def read_document(path: Path) -> Node:
         ) from None
     if not path.is_file():
         raise InvalidModel(f"{path}: no such file; export a network to it with nir.write")
+    _survives(path)
     try:
         with h5py.File(path, "r") as file:
             if not isinstance(file.get("node"), h5py.Group):
@@ -46,6 +51,20 @@ def read_document(path: Path) -> Node:
         raise InvalidModel(
             f"{path}: is not a readable NIR file ({why}); export it again with nir.write"
         ) from error
+
+
+def _survives(path: Path) -> None:
+    """Raise :class:`InvalidModel` if reading the file crashes a process, or takes too long."""
+    command = [sys.executable, str(Path(probe.__file__)), str(path.resolve())]
+    try:
+        ended = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        ended = None
+    if ended is None or ended.returncode < 0:
+        what = "hangs" if ended is None else "crashes"
+        raise InvalidModel(
+            f"{path}: is damaged: the HDF5 library {what} on it; export it again with nir.write"
+        )
 
 
 class _Reader:
