@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.adapters.probes import Check, alone, apart, ask, memory, order, randomness, said
+from spikeproof.adapters.check import Check
+from spikeproof.adapters.probes import alone, apart, ask, memory, order, randomness, said
 
 X = torch.rand(6, 2, 2, 3, 3, generator=torch.Generator().manual_seed(0))
 

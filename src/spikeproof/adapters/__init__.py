@@ -3,8 +3,9 @@
 from spikeproof.adapters.adapt import FRAMEWORKS, adapt
 from spikeproof.adapters.adapted import Adapted, Framework, Layout
 from spikeproof.adapters.averaged import Averaged
-from spikeproof.adapters.checks import Check, examine, require
+from spikeproof.adapters.check import Check
 from spikeproof.adapters.encoders import Bernoulli, Direct, Encoded, Latency, Poisson
+from spikeproof.adapters.examine import examine, require
 from spikeproof.adapters.nir import load_nir, save_nir, to_nir
 from spikeproof.adapters.source import load_source
 from spikeproof.adapters.twin import NoTwin, Twin, fast_twin

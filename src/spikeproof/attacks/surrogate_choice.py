@@ -9,7 +9,6 @@ ones the one with the fewest edits. All that was measured is handed back for the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Generator
@@ -23,7 +22,6 @@ from spikeproof.models.surrogate import (
     PiecewiseQuadratic,
     PotentialDependent,
     Surrogate,
-    surrogate_to_dict,
 )
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Model
@@ -54,18 +52,6 @@ class Tried:
     edits: float | None
     forwards: int
     gradients: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; the model's own surrogate is ``{"name": "own"}``."""
-        named = {"name": "own"} if self.surrogate is None else surrogate_to_dict(self.surrogate)
-        return {
-            "surrogate": named,
-            "successes": self.successes,
-            "recordings": self.recordings,
-            "edits": self.edits,
-            "forwards": self.forwards,
-            "gradients": self.gradients,
-        }
 
 
 def choose_surrogate(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,14 +42,14 @@ class Queries:
 
 @dataclass
 class Victim:
-    """``model`` as attacks see it. ``surrogate`` None or "own" keeps the model's own.
+    """``model`` as attacks see it. ``surrogate`` None keeps the model's own.
 
     At most ``chunk`` recordings go through the model at once, the draws of an averaged model
     counted, but all draws of a recording go together.
     """
 
     model: Model
-    surrogate: Surrogate | Literal["own"] | None = SHARP
+    surrogate: Surrogate | None = SHARP
     chunk: int = 16
     queries: Queries = field(default_factory=Queries)
     _turn: int = field(default=0, init=False)
@@ -113,8 +113,7 @@ class Victim:
             if p.requires_grad
         ]
         with ExitStack() as stack:
-            surrogate = None if self.surrogate == "own" else self.surrogate
-            stack.enter_context(using_surrogate(self.model, surrogate))
+            stack.enter_context(using_surrogate(self.model, self.surrogate))
             stack.enter_context(straight_through(self.model))
             stack.callback(lambda: [p.requires_grad_(True) for p in weights])
             for p in weights:

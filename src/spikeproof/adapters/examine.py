@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from spikeproof.adapters.adapted import Adapted
+from spikeproof.adapters.check import Check
 from spikeproof.adapters.probes import (
-    Check,
     alone,
     apart,
     ask,
@@ -34,8 +34,6 @@ from spikeproof.adapters.probes import (
 )
 from spikeproof.errors import InvalidModel
 from spikeproof.types import Labels, Model
-
-__all__ = ["Check", "examine", "require"]
 
 _MOST = 16  # recordings that are asked about
 _SURE = 0.9999  # a probability beyond which nothing of a gradient is left

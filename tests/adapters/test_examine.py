@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import warnings
 
 import pytest
@@ -9,8 +8,8 @@ from torch import nn
 
 from spikeproof.adapters import Adapted
 from spikeproof.adapters.averaged import Averaged
-from spikeproof.adapters.checks import examine, require
 from spikeproof.adapters.encoders import Bernoulli, Encoded
+from spikeproof.adapters.examine import examine, require
 from spikeproof.errors import InvalidModel
 from spikeproof.models import build
 
@@ -98,7 +97,7 @@ def test_sound_models_pass(model):
     names = [c.name for c in checks]
     assert names[-5:] == ["memory", "randomness", "order", "alone", "gradient"]
     require(checks)
-    assert json.loads(json.dumps([c.to_dict() for c in checks]))[0]["name"] == "weights"
+    assert names[0] == "weights"
     assert all(c.cure == "" for c in checks if c.ok)
 
 
