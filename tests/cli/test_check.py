@@ -24,6 +24,15 @@ def build():
     functional.set_step_mode(net, "m")
     return net
 
+class Random(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = build()
+
+    def forward(self, x):
+        functional.reset_net(self.net)
+        return self.net(torch.bernoulli(0.9 * x).transpose(0, 1)).mean(0)
+
 class Frozen(nn.Module):
     def forward(self, x):
         with torch.no_grad():
@@ -111,6 +120,22 @@ def test_the_surrogate_is_chosen_by_trial(own, stripes, tmp_path):
     audit = load(folder)
     assert {t.surrogate for t in audit.trials} >= {"own", "arctan:4"}
     assert audit.model.surrogate in {t.surrogate for t in audit.trials}
+
+
+def test_a_random_model_is_averaged_in_attack_and_verdict(own, stripes, tmp_path):
+    state = torch.load(own / "w.pt", weights_only=True)
+    torch.save({f"net.{name}": value for name, value in state.items()}, tmp_path / "r.pt")
+    model = ("--model", f"{own / 'my_net.py'}:Random", "--weights", tmp_path / "r.pt", *BINS)
+    data = ("--data", stripes, "--holdout", 9)
+    assert "--draws 16" in succeed("check", *model, *data)
+    folder = tmp_path / "audit"
+    succeed("audit", *model, *data, "--draws", 4, "--out", folder, *EFFORT, "--recordings", 4)
+    audit = load(folder)
+    assert audit.complete
+    assert "logits are averaged over 4 random draws" in audit.model.assumptions
+    flips = audit.attack("flip-minimum")
+    assert flips.success.k >= flips.success.n - 1 > 0
+    assert flips.gradients % 4 == 0  # each draw is a question
 
 
 def test_attack_writes_other_formats(own, stripes, tmp_path):
