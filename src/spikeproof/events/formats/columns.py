@@ -1,7 +1,7 @@
 """Columns that people name and number: which one is which, and what their values mean.
 
-Shared by the formats whose files are plain arrays or tables (``.npz``, ``.npy``, CSV). A polarity
-of -1 is read as off, like 0. Floating-point columns must hold whole numbers.
+Shared by the formats whose files are plain arrays or tables (``.npz``, ``.npy``, CSV, HDF5). A
+polarity of -1 is read as off, like 0. Floating-point columns must hold whole numbers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from spikeproof.errors import InvalidRecording
 from spikeproof.events.formats.base import Piece, Trouble
 
 NAMES = {
-    "x": ("x",),
-    "y": ("y",),
-    "t": ("t", "ts", "time", "timestamp"),
-    "p": ("p", "pol", "polarity"),
+    "x": ("x", "xs"),
+    "y": ("y", "ys"),
+    "t": ("t", "ts", "time", "timestamp", "timestamps"),
+    "p": ("p", "ps", "pol", "polarity", "polarities"),
 }
 """Under which names a column is found, whatever the case of their letters."""
 

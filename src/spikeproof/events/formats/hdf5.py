@@ -11,7 +11,7 @@ datasets                                time     who has them
 ``prophesee/left/x y t p``              µs       M3ED (the left camera)
 ``davis/left/events``, [N, 4]: x y t p  s        MVSEC (the left camera)
 ``x y t p``, ``events/x y t p``, with   µs       anybody
-any of the names in ``NAMES``
+any of ``columns.NAMES``
 ``events``, records of x, y, t, p       µs       anybody
 ======================================  =======  ================================================
 
@@ -40,13 +40,6 @@ from spikeproof.events.formats.chunks import Rows, h5py, member
 from spikeproof.events.formats.hdf5_write import write_dsec, write_prophesee
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-NAMES = {
-    "x": ("x", "xs"),
-    "y": ("y", "ys"),
-    "t": ("t", "ts", "timestamp", "timestamps"),
-    "p": ("p", "ps", "pol", "polarity", "polarities"),
-}
-"""Under which names a dataset of one column is found."""
 
 _MAX_TIME = 2**61  # µs; two such add up to 64 bits
 _SECONDS = ("events/ts", "davis/left/events")
@@ -84,7 +77,10 @@ def _find(root: Any) -> tuple[str, dict[str, str]]:
     """Find the one group or table with events, and the path of each column ("": of the table)."""
     found: list[tuple[str, dict[str, str]]] = []
     for group in _GROUPS:
-        here = {c: _present(root, (f"{group}/{n}" for n in names)) for c, names in NAMES.items()}
+        here = {
+            column: _present(root, (f"{group}/{name}" for name in names))
+            for column, names in columns.NAMES.items()
+        }
         if all(here.values()):
             for paths in here.values():
                 if len(paths) > 1:
