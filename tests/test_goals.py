@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.goals import Firm, Goal, Mislead, Target
+from spikeproof.goals import LOSSES, Firm, Goal, Mislead, Target, dlr
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,29 @@ def test_a_firm_goal_wants_a_margin():
     assert goal.reached(logits).tolist() == [True, False, False]
     assert len(goal[torch.tensor([0, 2])]) == 2
     assert goal[torch.tensor([0, 2])].reached(logits[[0, 2]]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("goal", [Mislead(torch.tensor([0, 1])), Target(torch.tensor([2, 0]))])
+def test_losses_rise_where_the_attacker_gains(goal):
+    logits = torch.tensor([[2.0, 1.0, 0.5], [0.3, 1.5, 0.1]], requires_grad=True)
+    for name, loss in LOSSES.items():
+        climbed = loss(goal, logits)
+        assert climbed.shape == (2,)
+        (slope,) = torch.autograd.grad(climbed.sum(), logits)
+        assert (loss(goal, logits + 0.01 * slope) > climbed).all(), name
+
+
+def test_the_ratio_of_logits_ignores_their_scale_and_crosses_zero_with_the_margin():
+    goal = Mislead(torch.tensor([0, 1]))
+    logits = torch.tensor([[2.0, 1.0, 0.5], [2.0, 1.0, 0.5]])
+    assert torch.allclose(dlr(goal, logits), dlr(goal, 100 * logits))
+    assert dlr(goal, logits).tolist() == pytest.approx([-1 / 1.5, 1 / 1.5])
+
+
+def test_the_cross_entropy_of_a_goal():
+    logits = torch.tensor([[0.0, 0.0], [0.0, 0.0]])
+    labels = torch.tensor([0, 1])
+    assert torch.allclose(Mislead(labels).cross_entropy(logits), torch.full((2,), math.log(2)))
+    assert torch.allclose(Target(labels).cross_entropy(logits), torch.full((2,), -math.log(2)))
+    firm = Firm(Mislead(labels), torch.ones(2))
+    assert torch.equal(firm.cross_entropy(logits), Mislead(labels).cross_entropy(logits))

@@ -1,16 +1,19 @@
 """What the attacker wants of the model's answer.
 
 A goal owns the labels, turns logits into a loss (higher is worse for the victim) and decides
-whether it is reached. Both goals use the class margin, the loss of Carlini & Wagner (IEEE S&P
-2017) before clipping: it crosses zero exactly where the decision changes.
+whether it is reached. It is measured by the class margin, the loss of Carlini & Wagner (IEEE S&P
+2017) before clipping: it crosses zero exactly where the decision changes. Attacks may climb other
+losses (:data:`LOSSES`), whose gradients lead elsewhere and do not vanish in the same places.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.types import Flags, Labels, Logits, PerSample
@@ -25,6 +28,10 @@ class Goal(Protocol):
 
         Zero is a tie between two classes; the prediction, and so :meth:`reached`, breaks it.
         """
+        ...
+
+    def cross_entropy(self, logits: Logits) -> PerSample:
+        """How improbable what the owner wants is, or how probable what the attacker wants."""
         ...
 
     def reached(self, logits: Logits) -> Flags:
@@ -50,6 +57,10 @@ class Mislead:
         """Best wrong logit minus the true one."""
         return _best_other(logits, self.labels) - _at(logits, self.labels)
 
+    def cross_entropy(self, logits: Logits) -> PerSample:
+        """Minus the logarithm of the true class's probability."""
+        return F.cross_entropy(logits, self.labels, reduction="none")
+
     def reached(self, logits: Logits) -> Flags:
         """Whether the prediction is not the label."""
         return logits.argmax(1) != self.labels
@@ -72,6 +83,10 @@ class Target:
     def margin(self, logits: Logits) -> PerSample:
         """Target logit minus the best other one."""
         return _at(logits, self.targets) - _best_other(logits, self.targets)
+
+    def cross_entropy(self, logits: Logits) -> PerSample:
+        """The logarithm of the target's probability."""
+        return -F.cross_entropy(logits, self.targets, reduction="none")
 
     def reached(self, logits: Logits) -> Flags:
         """Whether the prediction is the target."""
@@ -101,6 +116,10 @@ class Firm:
         """What the goal's margin has to spare."""
         return self.goal.margin(logits) - self.by
 
+    def cross_entropy(self, logits: Logits) -> PerSample:
+        """That of the goal."""
+        return self.goal.cross_entropy(logits)
+
     def reached(self, logits: Logits) -> Flags:
         """Whether the goal is reached with ``by`` to spare."""
         return self.goal.reached(logits) & (self.margin(logits) > 0)
@@ -112,6 +131,34 @@ class Firm:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.goal)
+
+
+Loss: TypeAlias = Callable[[Goal, Logits], PerSample]
+"""What an attack climbs, per sample; differentiable."""
+
+
+def margin(goal: Goal, logits: Logits) -> PerSample:
+    """The goal's margin."""
+    return goal.margin(logits)
+
+
+def dlr(goal: Goal, logits: Logits) -> PerSample:
+    """Difference of logits ratio: the margin over the spread of the three largest logits.
+
+    It does not change when logits are scaled, so it cannot be made to vanish by scaling (Croce &
+    Hein, ICML 2020, eq. 6; with fewer than three classes the spread is that of all). The same
+    spread is used for targets, where the paper takes a mean of the third and fourth.
+    """
+    order = logits.topk(min(3, logits.shape[1]), dim=1).values
+    return goal.margin(logits) / (order[:, 0] - order[:, -1]).clamp(min=1e-12)
+
+
+def cross_entropy(goal: Goal, logits: Logits) -> PerSample:
+    """The cross-entropy that the model was probably trained with."""
+    return goal.cross_entropy(logits)
+
+
+LOSSES: dict[str, Loss] = {"margin": margin, "dlr": dlr, "cross-entropy": cross_entropy}
 
 
 def _at(logits: Tensor, classes: Tensor) -> Tensor:

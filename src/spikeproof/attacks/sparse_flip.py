@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from spikeproof.attacks.refine import exhaust_small, prune
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Goal
+from spikeproof.goals import Goal, Loss, margin
 from spikeproof.threats import Threat, Universal
 from spikeproof.types import Cells, Gain, PerSample
 
@@ -40,6 +40,8 @@ class SparseFlip:
 
     ``grow`` and ``shrink`` are the factors on k after a miss and a hit. A sample leaves the
     batch after ``patience`` steps without a smaller result, or when a single edit is enough.
+    ``loss`` is what is climbed. With a ``start`` above 0 the first wishes are drawn at random, with
+    the weight of so many steps: a restart looks elsewhere.
     """
 
     mode: Literal["minimum", "budget"] = "minimum"
@@ -48,19 +50,27 @@ class SparseFlip:
     grow: float = 1.15
     shrink: float = 0.85
     patience: int = 15
+    loss: Loss = margin
+    start: float = 0.0
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
     ) -> Cells:
-        """Adversarial recordings for ``x``; deterministic, ``rng`` is not used."""
+        """Adversarial recordings for ``x``; ``rng`` is used for a ``start`` only."""
         if isinstance(threat, Universal):
             raise InvalidThreat("sparse flip works recording by recording; use FitUniversal")
         search = self._minimum if self.mode == "minimum" else self._budget
-        return search(victim, x, goal, threat)
+        return search(victim, x, goal, threat, self._first_wish(x, rng))
 
-    def _minimum(self, victim: Victim, x: Cells, goal: Goal, threat: Threat) -> Cells:
+    def _first_wish(self, x: Cells, rng: Generator) -> Gain:
+        if not self.start:
+            return torch.zeros_like(x)
+        drawn = torch.randn(x.shape, generator=rng, dtype=x.dtype)
+        return normalised(drawn) * self.start
+
+    def _minimum(self, victim: Victim, x: Cells, goal: Goal, threat: Threat, wish: Gain) -> Cells:
         limit = threat.limit(x)
-        found, cost, wish = x.clone(), torch.full((len(x),), torch.inf), torch.zeros_like(x)
+        found, cost = x.clone(), torch.full((len(x),), torch.inf)
         k = torch.minimum(torch.full_like(limit, self.first), limit)
         stale = torch.zeros_like(limit)
         live = torch.arange(len(x))
@@ -71,19 +81,19 @@ class SparseFlip:
             if not len(live):
                 break
             clean = x[live]
-            margin, gradient = victim.gradient(adv, goal[live])
+            reach, gradient = victim.gradient(adv, goal[live], self.loss)
             if step > 0:  # the first step only looks at the clean recording
-                self._record(live, clean, adv, margin, threat, found, cost, stale)
+                self._record(live, clean, adv, reach, threat, found, cost, stale)
                 spent = cost[live].clamp(max=1e9).long()
                 down = (torch.minimum(k[live], spent) * self.shrink).long()
                 up = torch.minimum((k[live] * self.grow).ceil().long(), limit[live])
-                k[live] = torch.where(margin > 0, down, torch.minimum(up, spent - 1)).clamp(min=1)
+                k[live] = torch.where(reach > 0, down, torch.minimum(up, spent - 1)).clamp(min=1)
             wish[live] += normalised(gradient * direction(clean))
             live = live[(cost[live] > 1) & (stale[live] < self.patience)]
             adv = threat.select(x[live], wish[live], k[live])
         if len(live):
-            margin = goal[live].margin(victim.logits(adv))
-            self._record(live, x[live], adv, margin, threat, found, cost, stale)
+            reach = goal[live].margin(victim.logits(adv))
+            self._record(live, x[live], adv, reach, threat, found, cost, stale)
         done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
         if len(done):
             found[done] = prune(victim, x[done], found[done], goal[done], threat)
@@ -97,7 +107,7 @@ class SparseFlip:
         live: Tensor,
         clean: Cells,
         adv: Cells,
-        margin: PerSample,
+        reach: PerSample,
         threat: Threat,
         found: Tensor,
         cost: Tensor,
@@ -105,22 +115,22 @@ class SparseFlip:
     ) -> None:
         """Keep what is fooled with fewer edits than before; count steps without improvement."""
         spent = threat.cost(clean, adv)
-        better = (margin > 0) & (spent < cost[live])
+        better = (reach > 0) & (spent < cost[live])
         found[live[better]] = adv[better]
         cost[live[better]] = spent[better]
         stale[live] = torch.where(better | ~torch.isfinite(cost[live]), 0, stale[live] + 1)
 
-    def _budget(self, victim: Victim, x: Cells, goal: Goal, threat: Threat) -> Cells:
-        found, wish = x.clone(), torch.zeros_like(x)
+    def _budget(self, victim: Victim, x: Cells, goal: Goal, threat: Threat, wish: Gain) -> Cells:
+        found = x.clone()
         live = (~victim.reached(x, goal)).nonzero().squeeze(1)
         adv = x[live]
         for _ in range(self.steps):
             if not len(live):
                 break
-            margin, gradient = victim.gradient(adv, goal[live])
+            reach, gradient = victim.gradient(adv, goal[live], self.loss)
             found[live] = adv
             wish[live] += normalised(gradient * direction(x[live]))
-            live = live[margin <= 0]
+            live = live[reach <= 0]
             adv = threat.select(x[live], wish[live])
         if len(live):
             found[live] = adv

@@ -33,7 +33,7 @@ from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Mislead, Target
 from spikeproof.threats import Threat, Universal
 from spikeproof.threats.universal import apply
-from spikeproof.types import Cells, Labels, PerSample
+from spikeproof.types import Cells, Labels, Logits, PerSample
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class FitUniversal:
         bins = cells.shape[1]
         length = threat.period or bins
         if start is None:
-            wish, steps, rate, shape = (
+            wish, steps, rate, loss = (
                 torch.zeros(2, length, *cells.shape[2:]),
                 self.steps,
                 1.0,
@@ -128,7 +128,7 @@ class FitUniversal:
             )
             pattern = wish[0]
         else:
-            wish, steps, rate, shape = start.wish.clone(), self.steps // 2, 0.5, counting
+            wish, steps, rate, loss = start.wish.clone(), self.steps // 2, 0.5, counting
             pattern = start.pattern
         votes, size = torch.zeros_like(wish), torch.zeros(())
         usable = torch.arange(len(labels)) if target is None else (labels != target).nonzero()[:, 0]
@@ -138,7 +138,7 @@ class FitUniversal:
             goal: Goal = Mislead(y) if target is None else Target(torch.full_like(y, target))
             offsets = _offsets(len(x), threat, rng)
             attacked = apply(x, pattern, offsets, threat.sensor)
-            _, gradient = victim.gradient(attacked, goal, shape)
+            _, gradient = victim.gradient(attacked, goal, loss)
             empty = x == 0
             vote = torch.stack(
                 [
@@ -165,18 +165,18 @@ class _Search:
     predicted: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
 
 
-def saturating(margin: PerSample) -> PerSample:
+def saturating(goal: Goal, logits: Logits) -> PerSample:
     """The margin until it is safely won: recordings fooled by more than 1 lose their vote."""
-    return -F.softplus(1.0 - margin)
+    return -F.softplus(1.0 - goal.margin(logits))
 
 
-def counting(margin: PerSample) -> PerSample:
+def counting(goal: Goal, logits: Logits) -> PerSample:
     """A smooth count of the recordings that are fooled: 0 far below the boundary, 1 far above.
 
     Only recordings near the boundary have a say; the width 2 is that of logits, whose spread is
     of this order in trained networks.
     """
-    return torch.sigmoid(margin / 2)
+    return torch.sigmoid(goal.margin(logits) / 2)
 
 
 def falling(done: float) -> float:

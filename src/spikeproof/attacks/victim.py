@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.encoders import straight_through
 from spikeproof.errors import InvalidModel
-from spikeproof.goals import Goal
+from spikeproof.goals import Goal, Loss, margin
 from spikeproof.models.surrogate import ArcTan, Surrogate
 from spikeproof.models.swap import using_surrogate
 from spikeproof.types import Cells, Gain, Logits, Model, PerSample
@@ -65,29 +64,26 @@ class Victim:
         """Whether the goal is reached at ``x``, flags ``[N]``."""
         return goal.reached(self.logits(x))
 
-    def gradient(self, x: Cells, goal: Goal, shape: Any = None) -> tuple[PerSample, Gain]:
-        """Margin ``[N]`` of the goal at ``x`` and the gradient of its sum, ``[N, T, P, H, W]``.
-
-        ``shape`` is an elementwise function of the margin whose gradient is taken instead.
-        """
+    def gradient(self, x: Cells, goal: Goal, loss: Loss = margin) -> tuple[PerSample, Gain]:
+        """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``."""
         model, self._turn = self._drawn(), self._turn + 1
         margins, gradients = [x.new_zeros(0)], [x[:0]]
         with self._attacking(), torch.enable_grad():
             for start in range(0, len(x), self._at_once):
                 part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
                 leaf = x[part].detach().requires_grad_()
-                margin = goal[part].margin(_finite(model(leaf)))
-                loss = margin if shape is None else shape(margin)
+                logits = _finite(model(leaf))
+                climbed = loss(goal[part], logits)
                 gradient = None
-                if loss.requires_grad:
-                    (gradient,) = torch.autograd.grad(loss.sum(), leaf, allow_unused=True)
+                if climbed.requires_grad:
+                    (gradient,) = torch.autograd.grad(climbed.sum(), leaf, allow_unused=True)
                 if gradient is None:
                     raise InvalidModel(
                         "the model gives no gradient with respect to its input; it must be built"
                         " of differentiable operations and not run under torch.no_grad"
                     )
                 gradients.append(gradient)
-                margins.append(margin.detach())
+                margins.append(goal[part].margin(logits.detach()))
         self.queries.gradients += len(x) * self._draws
         told = torch.cat(margins) if model is self.model else goal.margin(self.logits(x))
         return told, torch.cat(gradients)
