@@ -83,7 +83,11 @@ def test_the_ratio_of_logits_ignores_their_scale_and_crosses_zero_with_the_margi
     goal = Mislead(torch.tensor([0, 1]))
     logits = torch.tensor([[2.0, 1.0, 0.5], [2.0, 1.0, 0.5]])
     assert torch.allclose(dlr(goal, logits), dlr(goal, 100 * logits))
-    assert dlr(goal, logits).tolist() == pytest.approx([-1 / 1.5, 1 / 1.5])
+    assert dlr(goal, logits).tolist() == pytest.approx([-1 / 1.25, 1 / 1.25])
+    four = torch.tensor([[4.0, 3.0, 2.0, 0.0]])  # (third - first) / (first - mean of two)
+    assert dlr(Target(torch.tensor([2])), four).tolist() == pytest.approx([-2 / 3])
+    two = torch.tensor([[1.0, 3.0]])
+    assert dlr(Mislead(torch.tensor([0])), two).tolist() == [2.0]
 
 
 def test_the_cross_entropy_of_a_goal():

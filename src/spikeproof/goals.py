@@ -143,14 +143,19 @@ def margin(goal: Goal, logits: Logits) -> PerSample:
 
 
 def dlr(goal: Goal, logits: Logits) -> PerSample:
-    """Difference of logits ratio: the margin over the spread of the three largest logits.
+    """Difference of logits ratio: the margin over the spread of the largest logits.
 
-    It does not change when logits are scaled, so it cannot be made to vanish by scaling (Croce &
-    Hein, ICML 2020, eq. 6; with fewer than three classes the spread is that of all). The same
-    spread is used for targets, where the paper takes a mean of the third and fourth.
+    It does not change when logits are scaled, so it cannot be made to vanish by scaling. The
+    spread is from the largest to the mean of the third and fourth, which Croce & Hein (ICML 2020)
+    use for targets: from the largest to the third, the ratio stands still where the target *is* the
+    third. Of three classes it is the mean of the other two; of two classes the margin is left.
     """
-    order = logits.topk(min(3, logits.shape[1]), dim=1).values
-    return goal.margin(logits) / (order[:, 0] - order[:, -1]).clamp(min=1e-12)
+    classes = logits.shape[1]
+    if classes == 2:
+        return goal.margin(logits)
+    order = logits.topk(min(4, classes), dim=1).values
+    others = order[:, 2:] if classes > 3 else order[:, 1:]
+    return goal.margin(logits) / (order[:, 0] - others.mean(1)).clamp(min=1e-12)
 
 
 def cross_entropy(goal: Goal, logits: Logits) -> PerSample:
