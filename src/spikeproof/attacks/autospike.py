@@ -1,0 +1,108 @@
+"""AutoSpike: the standard evaluation, an ensemble without knobs.
+
+One attack can be fooled itself: by a surrogate gradient that hides weaknesses, by a loss that is
+flat where it starts, by a first step in the wrong direction. In the spirit of AutoAttack (Croce &
+Hein, ICML 2020) a fixed set of attacks that fail for *different* reasons is run from the cheapest
+to the dearest, and a recording counts as robust only if all of them fail:
+
+1. gradients: several surrogates and losses, rates beside time, the next classes as targets, a
+   restart (:mod:`spikeproof.attacks.sparse_flip` and its gradients);
+2. a walk along the decision boundary that makes what was found cheaper;
+3. attacks that use no gradient, on what is left.
+
+For fewest edits every gradient attack sees all recordings, as each is the best for some of them;
+at a fixed budget only what still stands is tried again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator
+
+from spikeproof.attacks.ensemble import Did, Search, Stage
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.victim import SHARP, Victim
+from spikeproof.attacks.walk import Walk, suits
+from spikeproof.errors import InvalidThreat
+from spikeproof.goals import Goal, Mislead, dlr
+from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, PotentialDependent
+from spikeproof.threats import Flip, Patch, Retime, Threat
+from spikeproof.types import Cells, Model, PerSample
+
+_RESTART = 3.0  # gradient steps that a random start weighs
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What AutoSpike came to.
+
+    ``adv`` ``[N, T, P, H, W]`` are the cheapest adversarial recordings, ``cost`` ``[N]`` their
+    edits (infinite where everything failed), ``did`` what each stage contributed.
+    """
+
+    adv: Cells
+    cost: PerSample
+    did: tuple[Did, ...]
+
+
+@dataclass(frozen=True)
+class AutoSpike:
+    """The ensemble; itself an attack.
+
+    ``mode`` says whether the fewest edits are wanted or any within the threat's budget. ``judge``
+    is the model that decides (None: the victim's), ``steps`` those of each gradient attack.
+    """
+
+    mode: Literal["minimum", "budget"] = "minimum"
+    judge: Model | None = None
+    steps: int = 40
+
+    def __call__(
+        self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
+    ) -> Cells:
+        """The cheapest adversarial recordings found; the clean one where all stages failed."""
+        return self.evaluate(victim, x, goal, threat, rng=rng).adv
+
+    def evaluate(
+        self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
+    ) -> Evaluation:
+        """The same, with what each stage did.
+
+        Raises :class:`InvalidThreat` for a threat that is not one of recordings by themselves.
+        """
+        judge = victim.model if self.judge is None else self.judge
+        search = Search(victim, judge, x, goal, threat, rng)
+        for stage in stages(threat, goal, self.mode, self.steps):
+            wanted = search.standing
+            if self.mode == "minimum" and stage.kind == "white-box":
+                wanted = search.cost > 1
+            if stage.kind == "refinement":
+                wanted = torch.isfinite(search.cost) & (search.cost > 1)
+            search.run(stage, wanted.nonzero().squeeze(1))
+        return Evaluation(search.adv, search.cost, tuple(search.did))
+
+
+def stages(
+    threat: Threat, goal: Goal, mode: Literal["minimum", "budget"], steps: int
+) -> tuple[Stage, ...]:
+    """The fixed ensemble for a kind of threat and goal, cheapest first."""
+    if not isinstance(threat, Flip | Retime | Patch):
+        raise InvalidThreat(f"AutoSpike has no standard for {type(threat).__name__} threats")
+    plain = SparseFlip(mode, steps)
+    found = [
+        Stage("arctan:4", plain, surrogate=SHARP),
+        Stage("piecewise-quadratic:0.5", plain, surrogate=PiecewiseQuadratic(0.5)),
+        Stage("arctan:8", plain, surrogate=ArcTan(8.0)),
+        Stage("own", plain, surrogate=None),
+        Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP),
+        Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=SHARP),
+        Stage("potential-dependent", plain, surrogate=PotentialDependent()),
+    ]
+    if isinstance(goal, Mislead):
+        found += [Stage(f"target {rank}", plain, surrogate=SHARP, rank=rank) for rank in (1, 2)]
+    if mode == "minimum" and suits(threat):
+        found.append(Stage("walk", Walk(), "refinement", SHARP))
+    return tuple(found)

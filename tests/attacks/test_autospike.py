@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spikeproof.attacks.autospike import AutoSpike, stages
+from spikeproof.attacks.ensemble import Search, Stage
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.victim import SHARP, Victim
+from spikeproof.errors import InvalidThreat
+from spikeproof.goals import Mislead, Target
+from spikeproof.threats import Flip, Patch, Retime, Universal
+
+THREATS = [
+    Flip(),
+    Flip(8),
+    Flip(remove=False),
+    Flip(0.3, add=False),
+    Retime(2),
+    Patch(4, 4, (1, 1)),
+]
+
+
+def rng():
+    return torch.Generator().manual_seed(3)
+
+
+@pytest.mark.parametrize("threat", THREATS, ids=str)
+def test_no_attack_of_its_own_is_cheaper(victims, threat):
+    net, x, labels, _, _ = victims["spiking"]
+    goal = Mislead(labels)
+    found = AutoSpike(steps=12).evaluate(Victim(net), x, goal, threat, rng=rng())
+    assert threat.check(x, found.adv).ok.all()
+    fooled = torch.isfinite(found.cost)
+    assert torch.equal(goal.reached(net(found.adv)), fooled)
+    assert torch.equal(threat.cost(x, found.adv)[fooled], found.cost[fooled])
+    assert torch.equal(found.adv[~fooled], x[~fooled])
+    for stage in stages(threat, goal, "minimum", 12):
+        if stage.kind != "white-box" or stage.rank or stage.name == "restart":
+            continue
+        adv = stage.attack(Victim(net, stage.surrogate), x, goal, threat, rng=rng())
+        cost = torch.where(goal.reached(net(adv)), threat.cost(x, adv), torch.inf)
+        assert (found.cost <= cost).all(), stage.name
+
+
+def test_at_a_budget_only_what_stands_is_tried_again(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    found = AutoSpike("budget", steps=12).evaluate(
+        Victim(net), x, Mislead(labels), Flip(3), rng=rng()
+    )
+    left = len(x)
+    for did in found.did:
+        assert did.tried == left
+        assert did.cheaper == 0
+        left -= did.first
+    assert left == torch.isinf(found.cost).sum()
+
+
+def test_every_stage_is_written_down(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    victim = Victim(net)
+    found = AutoSpike(steps=6).evaluate(victim, x, Mislead(labels), Flip(), rng=rng())
+    names = [s.name for s in stages(Flip(), Mislead(labels), "minimum", 6)]
+    assert [d.name for d in found.did] == names
+    assert sum(d.first for d in found.did) == torch.isfinite(found.cost).sum()
+    assert sum(d.gradients for d in found.did) == victim.queries.gradients > 0
+    assert all(d.fooled >= d.first + d.cheaper for d in found.did)
+    again = AutoSpike(steps=6)(victim, x, Mislead(labels), Flip(), rng=rng())
+    assert torch.equal(again, found.adv)
+
+
+def test_the_next_classes_are_targets_only_where_any_class_will_do(victims):
+    labels = victims["spiking"][2]
+    for goal, expected in ((Mislead(labels), [1, 2]), (Target(labels), [])):
+        ranks = [s.rank for s in stages(Flip(), goal, "minimum", 5) if s.rank]
+        assert ranks == expected
+
+
+def test_ranks_follow_the_clean_answer():
+    logits = torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 4.0]])
+    search = Search(
+        Victim(lambda x: logits[: len(x)]),
+        lambda x: logits[: len(x)],
+        torch.zeros(2, 1, 2, 1, 1),
+        Mislead(torch.tensor([1, 2])),
+        Flip(),
+        rng(),
+    )
+    assert search._ranked(torch.arange(2), 1).targets.tolist() == [2, 0]
+    assert search._ranked(torch.arange(2), 2).targets.tolist() == [0, 1]
+    assert search.cost.tolist() == [torch.inf, 0.0]  # the second is wrong already
+
+
+def test_only_what_the_judge_falls_for_counts(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    goal = Mislead(labels)
+
+    def unmoved(x):
+        return torch.nn.functional.one_hot(labels[: len(x)], 3).float()
+
+    search = Search(Victim(net), unmoved, x, goal, Flip(), rng())
+    search.run(Stage("flip", SparseFlip(steps=5), surrogate=SHARP), torch.arange(len(x)))
+    assert search.standing.all()
+    assert torch.equal(search.adv, x)
+    assert search.did[0].fooled == 0
+
+
+def test_threats_without_a_standard_are_refused(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    with pytest.raises(InvalidThreat, match="Universal"):
+        AutoSpike()(Victim(net), x, Mislead(labels), Universal(5), rng=rng())

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.victim import Victim
+from spikeproof.attacks.walk import Walk
+from spikeproof.goals import Mislead, Target
+from spikeproof.threats import Flip, Patch, Retime, Sensor
+
+from .test_refine import CLEAN, GOAL, WEIGHTS, Weighs
+
+THREATS = [
+    Flip(),
+    Flip(add=False),
+    Flip(0.5, remove=False, sensor=Sensor(bin_us=1000.0, refractory=1000)),
+    Patch(4, 4, (1, 1)),
+]
+
+
+def rng():
+    return torch.Generator().manual_seed(3)
+
+
+@pytest.mark.parametrize("level", [0.05, 2.5, 6.5, 9.5, 13.9, 15.7])
+def test_on_a_linear_model_the_walk_ends_at_the_minimum(level):
+    victim = Victim(Weighs(WEIGHTS, level))
+    adv = Walk()(victim, CLEAN, torch.ones_like(CLEAN), GOAL, Flip())
+    fewest = min(
+        n for n in range(9) if any(sum(some) > level for some in itertools.combinations(WEIGHTS, n))
+    )
+    assert Flip().cost(CLEAN, adv).tolist() == [fewest] * 2
+    assert victim.reached(adv, GOAL).all()
+
+
+def test_weak_edits_are_swapped_for_strong_ones():
+    """Four weak edits reach the goal and none can be taken back; one strong one does as well."""
+    victim = Victim(Weighs(WEIGHTS, 3.7))
+    adv = CLEAN.flatten(1).clone()
+    adv[:, [3, 4, 5, 6]] = 1  # 3.75
+    adv = Walk()(victim, CLEAN, adv.view_as(CLEAN), GOAL, Flip())
+    assert Flip().cost(CLEAN, adv).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("threat", THREATS, ids=str)
+@pytest.mark.parametrize("goal", [Mislead, Target])
+def test_results_stay_legal_and_never_get_dearer(victims, threat, goal):
+    net, x, labels, _, _ = victims["spiking"]
+    victim = Victim(net)
+    goal = goal(labels) if goal is Mislead else goal((labels + 1) % 3)
+    found = SparseFlip(steps=8, patience=3)(victim, x, goal, threat, rng=rng())
+    before = found.clone()
+    adv = Walk(at_once=3)(victim, x, found, goal, threat)
+    assert torch.equal(found, before)
+    assert threat.check(x, adv).ok.all()
+    assert (threat.cost(x, adv) <= threat.cost(x, found)).all()
+    assert torch.equal(victim.reached(adv, goal), victim.reached(found, goal))
+    assert torch.equal(Walk()(victim, x, found, goal, threat), adv)
+
+
+def test_hasty_results_get_cheaper(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    victim, goal = Victim(net), Mislead(labels)
+    found = SparseFlip(steps=4, patience=1)(victim, x, goal, Flip(), rng=rng())
+    adv = Walk()(victim, x, found, goal, Flip())
+    assert Flip().cost(x, adv).sum() < Flip().cost(x, found).sum()
+
+
+def test_moves_and_what_failed_are_left_alone(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    victim, goal = Victim(net), Mislead(labels)
+    moved = SparseFlip()(victim, x, goal, Retime(2), rng=rng())
+    assert torch.equal(Walk()(victim, x, moved, goal, Retime(2)), moved)
+    assert torch.equal(Walk()(victim, x, x, goal, Flip()), x)
+    assert Walk()(victim, x[:0], x[:0], goal[torch.arange(0)], Flip()).shape == x[:0].shape
