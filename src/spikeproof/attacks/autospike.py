@@ -5,13 +5,13 @@ flat where it starts, by a first step in the wrong direction. In the spirit of A
 Hein, ICML 2020) a fixed set of attacks that fail for *different* reasons is run from the cheapest
 to the dearest, and a recording counts as robust only if all of them fail:
 
-1. gradients: several surrogates and losses, rates beside time, the next classes as targets, a
-   restart (:mod:`spikeproof.attacks.sparse_flip` and its gradients);
+1. gradients: surrogates that take turns within one search, other losses, the next classes as
+   targets, a restart (:mod:`spikeproof.attacks.sparse_flip` and its gradients);
 2. a walk along the decision boundary that makes what was found cheaper;
 3. attacks that use no gradient, on what is left.
 
-For fewest edits every gradient attack sees all recordings, as each is the best for some of them;
-at a fixed budget only what still stands is tried again.
+For fewest edits the gradient attacks see all recordings, as each is the best for some of them, but
+for the last resorts; at a fixed budget only what still stands is tried again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from torch import Generator
 
 from spikeproof.attacks.ensemble import Did, Search, Stage
 from spikeproof.attacks.sparse_flip import SparseFlip
-from spikeproof.attacks.victim import SHARP, Victim
+from spikeproof.attacks.victim import SHARP, TURNS, Victim
 from spikeproof.attacks.walk import Walk, suits
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Goal, Mislead, dlr
-from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, PotentialDependent
+from spikeproof.goals import Goal, Mislead, cross_entropy, dlr
+from spikeproof.models.surrogate import PotentialDependent
 from spikeproof.threats import Flip, Patch, Retime, Threat
 from spikeproof.types import Cells, Model, PerSample
 
@@ -77,7 +77,7 @@ class AutoSpike:
         search = Search(victim, judge, x, goal, threat, rng)
         for stage in stages(threat, goal, self.mode, self.steps):
             wanted = search.standing
-            if self.mode == "minimum" and stage.kind == "white-box":
+            if self.mode == "minimum" and stage.kind == "white-box" and not stage.last_resort:
                 wanted = search.cost > 1
             if stage.kind == "refinement":
                 wanted = torch.isfinite(search.cost) & (search.cost > 1)
@@ -92,17 +92,19 @@ def stages(
     if not isinstance(threat, Flip | Retime | Patch):
         raise InvalidThreat(f"AutoSpike has no standard for {type(threat).__name__} threats")
     plain = SparseFlip(mode, steps)
+    thorough = SparseFlip(mode, steps * 5 // 2, patience=30) if mode == "minimum" else plain
     found = [
-        Stage("arctan:4", plain, surrogate=SHARP),
-        Stage("piecewise-quadratic:0.5", plain, surrogate=PiecewiseQuadratic(0.5)),
-        Stage("arctan:8", plain, surrogate=ArcTan(8.0)),
-        Stage("own", plain, surrogate=None),
-        Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP),
-        Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=SHARP),
+        Stage("gradients", thorough, surrogate=TURNS),
+        Stage("cross-entropy", SparseFlip(mode, steps, loss=cross_entropy), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
+        Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
     ]
     if isinstance(goal, Mislead):
-        found += [Stage(f"target {rank}", plain, surrogate=SHARP, rank=rank) for rank in (1, 2)]
+        found += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
+    found += [
+        Stage("own surrogate", plain, surrogate=None, last_resort=True),
+        Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP, last_resort=True),
+    ]
     if mode == "minimum" and suits(threat):
         found.append(Stage("walk", Walk(), "refinement", SHARP))
     return tuple(found)

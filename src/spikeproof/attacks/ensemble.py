@@ -17,9 +17,8 @@ from torch import Generator, Tensor
 
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.finish import finished
-from spikeproof.attacks.victim import Victim
+from spikeproof.attacks.victim import Surrogates, Victim
 from spikeproof.goals import Goal, Mislead, Target
-from spikeproof.models.surrogate import Surrogate
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Flags, Model, PerSample
 
@@ -29,18 +28,19 @@ Refine = Callable[[Victim, Cells, Cells, Goal, Threat], Cells]
 
 @dataclass(frozen=True)
 class Stage:
-    """An attack of the ensemble. ``surrogate`` is its gradient of a spike (None: the model's own).
+    """An attack of the ensemble, with its ``surrogate`` gradient of a spike.
 
     ``rank`` aims at the class that comes so many places after the true one in the clean answer
-    (1: the runner-up) instead of at any class. A refinement gets the best result so far instead
-    of the clean recording.
+    (1: the runner-up) instead of at any class. A last resort is spared what has fallen already. A
+    refinement gets the best result so far instead of the clean recording.
     """
 
     name: str
     attack: Attack | Refine
     kind: Kind = "white-box"
-    surrogate: Surrogate | None = None
+    surrogate: Surrogates = None
     rank: int | None = None
+    last_resort: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Did:
     """What a stage came to: of ``tried`` recordings ``fooled`` fell to it within the threat.
 
     ``first`` of them stood before, ``cheaper`` had fallen and now cost less; ``edits`` is the
-    median cost of those that fell to it (None if none did).
+    mean cost of those that fell to it (None if none did).
     """
 
     name: str
@@ -95,6 +95,7 @@ class Search:
     def run(self, stage: Stage, chosen: Tensor) -> None:
         """Let ``stage`` try the recordings ``chosen`` (indices)."""
         if not len(chosen):
+            self.did.append(Did(stage.name, stage.kind, 0, 0, 0, 0, None, 0.0, 0, 0))
             return
         began = time.perf_counter()
         before = self.victim.queries.forwards, self.victim.queries.gradients
@@ -121,7 +122,7 @@ class Search:
                 fooled=int(fooled.sum()),
                 first=int((better & stood).sum()),
                 cheaper=int((better & ~stood).sum()),
-                edits=float(price[fooled].median()) if bool(fooled.any()) else None,
+                edits=float(price[fooled].mean()) if bool(fooled.any()) else None,
                 seconds=time.perf_counter() - began,
                 forwards=self.victim.queries.forwards - before[0],
                 gradients=self.victim.queries.gradients - before[1],

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +23,19 @@ from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.encoders import straight_through
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal, Loss, margin
-from spikeproof.models.surrogate import ArcTan, Surrogate
+from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Surrogate
 from spikeproof.models.swap import using_surrogate
 from spikeproof.types import Cells, Gain, Logits, Model, PerSample
 
 SHARP = ArcTan(slope=4.0)
 """The attacks' default surrogate: narrower than is good for training, it follows real spikes
 closer and finds smaller perturbations (docs/results.md, 'surrogate of the attack')."""
+
+Surrogates: TypeAlias = Surrogate | tuple[Surrogate | None, ...] | None
+"""The gradient of a spike: one (None: the model's own), or several that take turns."""
+
+TURNS: Surrogates = (SHARP, PiecewiseQuadratic(0.5), ArcTan(8.0))
+"""Three that fail in different places; what one does not see, the next does."""
 
 
 @dataclass
@@ -41,14 +48,14 @@ class Queries:
 
 @dataclass
 class Victim:
-    """``model`` as attacks see it. ``surrogate`` None keeps the model's own.
+    """``model`` as attacks see it. Of several surrogates each gradient uses the next.
 
     At most ``chunk`` recordings go through the model at once, the draws of an averaged model
     counted, but all draws of a recording go together.
     """
 
     model: Model
-    surrogate: Surrogate | None = SHARP
+    surrogate: Surrogates = SHARP
     chunk: int = 16
     queries: Queries = field(default_factory=Queries)
     _turn: int = field(default=0, init=False)
@@ -96,6 +103,13 @@ class Victim:
     def _at_once(self) -> int:
         return max(1, self.chunk // self._draws)
 
+    @property
+    def _surrogate(self) -> Surrogate | None:
+        """The one whose turn it is."""
+        if isinstance(self.surrogate, tuple):
+            return self.surrogate[self._turn % len(self.surrogate)]
+        return self.surrogate
+
     def _drawn(self) -> Model:
         """The model, with other noise at every turn if it is averaged."""
         return self.model.fresh(self._turn) if isinstance(self.model, Averaged) else self.model
@@ -109,7 +123,7 @@ class Victim:
             if p.requires_grad
         ]
         with ExitStack() as stack:
-            stack.enter_context(using_surrogate(self.model, self.surrogate))
+            stack.enter_context(using_surrogate(self.model, self._surrogate))
             stack.enter_context(straight_through(self.model))
             stack.callback(lambda: [p.requires_grad_(True) for p in weights])
             for p in weights:
