@@ -80,6 +80,14 @@ def test_every_attack_is_beside_its_control(audits):
         assert word in said
 
 
+def test_the_parts_of_an_ensemble_are_told_with_their_figures(audits):
+    said = Page(read(audits("complete"))).said()
+    assert "what each part of the ensemble did" in said
+    assert "gradients white-box" in said
+    assert "2 084 + 900" in said
+    assert "Not needed, as nothing stood any more: restart." in said
+
+
 def test_ids_are_unique_and_links_lead_somewhere(audits):
     tags = Page(read(audits("complete"))).tags
     ids = [attrs["id"] for _, attrs in tags if "id" in attrs]

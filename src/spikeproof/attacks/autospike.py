@@ -10,13 +10,14 @@ to the dearest, and a recording counts as robust only if all of them fail:
 2. a walk along the decision boundary that makes what was found cheaper;
 3. attacks that use no gradient, on what is left.
 
-For fewest edits the gradient attacks see all recordings, as each is the best for some of them, but
-for the last resorts; at a fixed budget only what still stands is tried again.
+For fewest edits the first two see all recordings, as each is the best for some of them; more of the
+kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
+resort, for what still stands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -31,6 +32,8 @@ from spikeproof.goals import Goal, Mislead, cross_entropy, dlr
 from spikeproof.models.surrogate import PotentialDependent
 from spikeproof.threats import Flip, Patch, Retime, Threat
 from spikeproof.types import Cells, Model, PerSample
+
+Mode = Literal["minimum", "budget"]
 
 _RESTART = 3.0  # gradient steps that a random start weighs
 
@@ -56,7 +59,7 @@ class AutoSpike:
     is the model that decides (None: the victim's), ``steps`` those of each gradient attack.
     """
 
-    mode: Literal["minimum", "budget"] = "minimum"
+    mode: Mode = "minimum"
     judge: Model | None = None
     steps: int = 40
 
@@ -85,9 +88,7 @@ class AutoSpike:
         return Evaluation(search.adv, search.cost, tuple(search.did))
 
 
-def stages(
-    threat: Threat, goal: Goal, mode: Literal["minimum", "budget"], steps: int
-) -> tuple[Stage, ...]:
+def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, ...]:
     """The fixed ensemble for a kind of threat and goal, cheapest first."""
     if not isinstance(threat, Flip | Retime | Patch):
         raise InvalidThreat(f"AutoSpike has no standard for {type(threat).__name__} threats")
@@ -96,15 +97,16 @@ def stages(
     found = [
         Stage("gradients", thorough, surrogate=TURNS),
         Stage("cross-entropy", SparseFlip(mode, steps, loss=cross_entropy), surrogate=TURNS),
-        Stage("potential-dependent", plain, surrogate=PotentialDependent()),
+    ]
+    last = [
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
+        Stage("potential-dependent", plain, surrogate=PotentialDependent()),
+        Stage("own surrogate", plain, surrogate=None),
+        Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP),
     ]
     if isinstance(goal, Mislead):
-        found += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
-    found += [
-        Stage("own surrogate", plain, surrogate=None, last_resort=True),
-        Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP, last_resort=True),
-    ]
+        last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
+    found += [replace(stage, last_resort=True) for stage in last]
     if mode == "minimum" and suits(threat):
         found.append(Stage("walk", Walk(), "refinement", SHARP))
     return tuple(found)

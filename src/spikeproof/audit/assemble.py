@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,33 @@ def _attack(
         seconds=sum(s["seconds"] for s in spent),
         gradients=sum(s["gradients"] for s in spent),
         forwards=sum(s["forwards"] for s in spent),
+        stages=_stages(s for part in spent for s in part.get("stages", ())),
         rows=tuple(rec.Row(**{k: v for k, v in r.items() if k in _ROW_FIELDS}) for r in counted),
+    )
+
+
+def _stages(did: Iterable[dict[str, Any]]) -> tuple[rec.Contribution, ...]:
+    """What the stages of an ensemble did in all parts together, in their order."""
+    told: dict[str, list[rec.Contribution]] = {}
+    for one in did:
+        told.setdefault(one["name"], []).append(rec.Contribution(**one))
+    return tuple(_together(parts) for parts in told.values())
+
+
+def _together(parts: list[rec.Contribution]) -> rec.Contribution:
+    fooled = sum(p.fooled for p in parts)
+    edits = sum(p.edits * p.fooled for p in parts if p.edits is not None)
+    return rec.Contribution(
+        name=parts[0].name,
+        kind=parts[0].kind,
+        tried=sum(p.tried for p in parts),
+        fooled=fooled,
+        first=sum(p.first for p in parts),
+        cheaper=sum(p.cheaper for p in parts),
+        edits=edits / fooled if fooled else None,
+        seconds=sum(p.seconds for p in parts),
+        forwards=sum(p.forwards for p in parts),
+        gradients=sum(p.gradients for p in parts),
     )
 
 
@@ -236,6 +262,8 @@ def _examples(
     order = [
         "flip-minimum",
         "retime",
+        "add-minimum",
+        "remove-minimum",
         *(a for a in attacks if a.startswith("universal")),
         "periodic",
         "patch-fixed",

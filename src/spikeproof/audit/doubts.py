@@ -98,7 +98,7 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
                 "warning",
             )
         )
-    free = attack.id in ("flip-minimum", "retime")
+    free = attack.family == "input-specific" and not attack.curve  # as many edits as it likes
     share = attack.success.value
     missed = attack.success.n - attack.success.k - attack.invalid
     if attack.id == "flip-minimum" and missed > 0:

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.base import Attack
-from spikeproof.attacks.finish import finished
+from spikeproof.attacks.autospike import AutoSpike, Mode
+from spikeproof.attacks.ensemble import Did
 from spikeproof.attacks.victim import SHARP, Queries, Victim
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
@@ -38,7 +38,8 @@ class Bench:
     """Where entries work: the subject, the settings, the audit's folder and what is measured.
 
     ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the finished rows of
-    another entry. ``surrogate`` is the attacks' (None: the model's own).
+    another entry. ``surrogate`` is that of learned attacks (None: the model's own), ``did`` what
+    the stages of ensembles came to.
     """
 
     subject: Subject
@@ -47,6 +48,7 @@ class Bench:
     predictions: Tensor
     rows: Callable[[str], list[Row]]
     queries: Queries = field(default_factory=Queries)
+    did: list[Did] = field(default_factory=list)
     surrogate: Surrogate | None = SHARP
 
     @property
@@ -54,11 +56,18 @@ class Bench:
         """The model as attacks see it; what they ask is counted in ``queries``."""
         return Victim(self.subject.search, self.surrogate, queries=self.queries)
 
-    def attack(
-        self, attack: Attack, clean: Cells, goal: Goal, threat: Threat, rng: Generator
+    def evaluate(
+        self, mode: Mode, clean: Cells, goal: Goal, threat: Threat, rng: Generator
     ) -> Cells:
-        """What ``attack`` makes of ``clean``, so that it holds on the model that judges."""
-        return finished(attack, self.victim, self.subject.model, clean, goal, threat, rng=rng)
+        """What the standard ensemble makes of ``clean``; its stages are written down.
+
+        A fixed budget gets half the steps: it comes after the fewest edits are known.
+        """
+        steps = self.settings.steps if mode == "minimum" else max(self.settings.steps // 2, 1)
+        ensemble = AutoSpike(mode, self.subject.model, steps)
+        found = ensemble.evaluate(self.victim, clean, goal, threat, rng=rng)
+        self.did.extend(found.did)
+        return found.adv
 
     def right(self, part: Tensor) -> Tensor:
         """Those of ``part`` that the model classifies right: only they can be attacked."""

@@ -86,7 +86,7 @@ def audit(
         return [row for part in kept if part is not None for row in part["rows"]]
 
     surrogate = _surrogate(subject, store, settings)
-    bench = Bench(subject, settings, folder, predictions, rows_of, queries, surrogate)
+    bench = Bench(subject, settings, folder, predictions, rows_of, queries, surrogate=surrogate)
     total = sum(e.cost for e in entries)
     done = 0.0
 
@@ -151,8 +151,10 @@ def _run_entry(
         store.put(f"{entry.id}.prepare", spent)
         tell(0.7)
     for k in missing:
+        bench.did.clear()
         rows, spent = _timed(functools.partial(entry.run, bench, parts[k]), queries)
-        store.put(f"{entry.id}.{k}", {**spent, "rows": rows})
+        stages = [asdict(did) for did in bench.did]
+        store.put(f"{entry.id}.{k}", {**spent, "stages": stages, "rows": rows})
         tell((k + 1) / len(parts))
     return bool(missing)
 

@@ -17,17 +17,31 @@ def standard(subject: Subject, settings: Settings) -> list[Entry]:
     entries = [
         *minimum(
             "flip-minimum",
-            "Sparse flip, fewest flips",
+            "Fewest flips",
             "Adds and removes single events, as few as it can, for each recording on its own.",
             Flip(),
             settings,
         ),
         *budgets(Flip(), settings),
+        *minimum(
+            "add-minimum",
+            "Fewest additions",
+            "Only adds events, as noise and reflections do.",
+            Flip(remove=False),
+            settings,
+        ),
+        *minimum(
+            "remove-minimum",
+            "Fewest removals",
+            "Only removes events, as dead pixels and filters do.",
+            Flip(add=False),
+            settings,
+        ),
     ]
     if not subject.grid.counts:  # moving events has a meaning for cells that are 0 or 1
         entries += minimum(
             "retime",
-            "Retiming, fewest moves",
+            "Fewest moves in time",
             "Only shifts events in time; every pixel keeps its number of events.",
             Retime(settings.max_shift),
             settings,

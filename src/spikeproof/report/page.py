@@ -78,6 +78,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "targets": list(sections.targets(done)),
         "energies": list(sections.energies(done)),
         "facts": sections.facts(audit),
+        "ensembles": sections.ensembles(audit),
         "timing": sections.timing(audit),
         "palette": palette.NAMES,
         "style": Markup(_asset("style.css")),

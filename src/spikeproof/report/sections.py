@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from spikeproof.report import charts, words
-from spikeproof.results.records import Attack, Audit, Grid, Pair, Trial, Victim
+from spikeproof.results.records import Attack, Audit, Contribution, Grid, Pair, Trial, Victim
 
 Figure = dict[str, Markup]
 
@@ -109,6 +109,32 @@ def row(attack: Attack) -> dict[str, Any]:
         "relative": words.percent(attack.relative.median if attack.relative else None),
         "invalid": words.number(attack.invalid),
         "time": words.duration(attack.seconds),
+    }
+
+
+def ensembles(audit: Audit) -> list[dict[str, Any]]:
+    """What each stage did, for attacks that are ensembles; stages that had nothing to do last."""
+    return [
+        {
+            "title": words.plain(attack.title),
+            "stages": [_stage(s) for s in attack.stages if s.tried],
+            "idle": ", ".join(words.plain(s.name) for s in attack.stages if not s.tried),
+        }
+        for attack in audit.attacks
+        if attack.stages
+    ]
+
+
+def _stage(did: Contribution) -> dict[str, str]:
+    return {
+        "name": words.plain(did.name),
+        "kind": words.plain(did.kind),
+        "fooled": f"{did.fooled} of {did.tried}",
+        "first": words.number(did.first),
+        "cheaper": words.number(did.cheaper),
+        "edits": words.DASH if did.edits is None else words.number(did.edits),
+        "queries": f"{words.number(did.gradients)} + {words.number(did.forwards)}",
+        "time": words.duration(did.seconds),
     }
 
 

@@ -142,6 +142,26 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Contribution:
+    """What a stage of an ensemble did: of ``tried`` recordings, ``fooled`` fell to it.
+
+    ``first`` of them stood until then, ``cheaper`` had fallen and now cost less; ``edits`` is the
+    mean of those that fell to it.
+    """
+
+    name: str
+    kind: str
+    tried: int = 0
+    fooled: int = 0
+    first: int = 0
+    cheaper: int = 0
+    edits: float | None = None
+    seconds: float = 0.0
+    forwards: int = 0
+    gradients: int = 0
+
+
+@dataclass(frozen=True)
 class Attack:
     """One attack, or one control, over all recordings."""
 
@@ -169,6 +189,7 @@ class Attack:
     seconds: float = 0.0
     gradients: int = 0
     forwards: int = 0
+    stages: tuple[Contribution, ...] = ()
     rows: tuple[Row, ...] = ()
 
     @property
