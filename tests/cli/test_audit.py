@@ -50,7 +50,7 @@ def test_training_recordings_are_not_audited(audited, net):
 
 def test_the_summary_is_compact_and_complete(audited):
     folder, printed = audited
-    for part in ("Clean accuracy 100 %", "Sparse flip, fewest flips", "random", "cells flipped",
+    for part in ("Clean accuracy 100 %", "Fewest flips", "random", "cells flipped",
                  "Few recordings", str(folder / "report.html")):  # fmt: skip
         assert part in printed
     assert "random control" not in printed  # controls stand in their attack's row

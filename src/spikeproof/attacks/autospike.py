@@ -108,5 +108,5 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
     found += [replace(stage, last_resort=True) for stage in last]
     if mode == "minimum" and suits(threat):
-        found.append(Stage("walk", Walk(), "refinement", SHARP))
+        found.append(Stage("walk", Walk(min(Walk.rounds, steps)), "refinement", SHARP))
     return tuple(found)
