@@ -110,7 +110,7 @@ def test_a_foreign_model_goes_through_the_audit(own, stripes, tmp_path):
     assert "Examined before the attacks" in page
     assert "batch-mates do not matter" in page
     assert "· time first [T, N, P, H, W], all steps in one call\n·" in page
-    assert json.loads((folder / "results.json").read_text())["model"]["surrogate"] == "arctan:4"
+    assert json.loads((folder / "results.json").read_text())["model"]["surrogate"] == "ensemble"
 
 
 def test_the_surrogate_is_chosen_by_trial(own, stripes, tmp_path):

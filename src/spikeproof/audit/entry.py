@@ -18,14 +18,17 @@ from torch import Generator, Tensor
 
 from spikeproof.attacks.autospike import AutoSpike, Mode
 from spikeproof.attacks.ensemble import Did
+from spikeproof.attacks.finish import finished
+from spikeproof.attacks.learners import Learner, standard_learners
+from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Queries, Victim
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
+from spikeproof.audit.surrogates import Choice
 from spikeproof.errors import Unrealisable
 from spikeproof.evaluate import judge, work
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
-from spikeproof.models import Surrogate
 from spikeproof.threats import Threat
 from spikeproof.types import Cells
 
@@ -38,8 +41,8 @@ class Bench:
     """Where entries work: the subject, the settings, the audit's folder and what is measured.
 
     ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the finished rows of
-    another entry. ``surrogate`` is that of learned attacks (None: the model's own), ``did`` what
-    the stages of ensembles came to.
+    another entry. ``surrogate`` says whether the standard ensemble attacks or plain attacks with a
+    single one; ``did`` collects what the stages of ensembles came to.
     """
 
     subject: Subject
@@ -49,22 +52,34 @@ class Bench:
     rows: Callable[[str], list[Row]]
     queries: Queries = field(default_factory=Queries)
     did: list[Did] = field(default_factory=list)
-    surrogate: Surrogate | None = SHARP
+    surrogate: Choice = "ensemble"
 
     @property
     def victim(self) -> Victim:
         """The model as attacks see it; what they ask is counted in ``queries``."""
-        return Victim(self.subject.search, self.surrogate, queries=self.queries)
+        alone = SHARP if self.surrogate == "ensemble" else self.surrogate
+        return Victim(self.subject.search, alone, queries=self.queries)
+
+    @property
+    def learners(self) -> tuple[Learner, ...]:
+        """What learns patterns and patches: those of the ensemble, or one with the surrogate."""
+        if self.surrogate == "ensemble":
+            return standard_learners(self.victim)
+        return (Learner("gradients", self.victim),)
 
     def evaluate(
         self, mode: Mode, clean: Cells, goal: Goal, threat: Threat, rng: Generator
     ) -> Cells:
-        """What the standard ensemble makes of ``clean``; its stages are written down.
+        """What the standard ensemble, or a plain attack, makes of ``clean``, as the judge sees it.
 
         A fixed budget gets half the steps: it comes after the fewest edits are known.
         """
         steps = self.settings.steps if mode == "minimum" else max(self.settings.steps // 2, 1)
-        ensemble = AutoSpike(mode, self.subject.model, steps)
+        judge = self.subject.model
+        if self.surrogate != "ensemble":
+            plain = SparseFlip(mode, steps)
+            return finished(plain, self.victim, judge, clean, goal, threat, rng=rng)
+        ensemble = AutoSpike(mode, judge, steps)
         found = ensemble.evaluate(self.victim, clean, goal, threat, rng=rng)
         self.did.extend(found.did)
         return found.adv

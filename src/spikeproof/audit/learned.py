@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spikeproof.attacks.learners import best_patches, best_pattern
 from spikeproof.attacks.noise import random_patches, random_pattern
 from spikeproof.attacks.patch import FitPatch, Sticker, Views, put
 from spikeproof.attacks.universal import FitUniversal, Pattern
@@ -27,7 +28,10 @@ def universal(
 
     def prepare(bench: Bench) -> None:
         cells, labels = bench.subject.learn_cells, bench.subject.learn_labels
-        learned = fit(bench.victim, cells, labels, threat, rng=bench.rng(name, "fit"))
+        rng = bench.rng(name, "fit")
+        judge, learners = bench.subject.model, bench.learners
+        learned, did = best_pattern(fit, learners, judge, cells, labels, threat, rng=rng)
+        bench.did.extend(did)
         _save(bench, name, {"pattern": learned.pattern})
         alone = torch.zeros(1, *bench.subject.cells.shape[1:])
         write_pattern(bench, f"{name}/pattern", apply(alone, learned.pattern)[0])
@@ -88,7 +92,10 @@ def patch(
     def prepare(bench: Bench) -> None:
         cells, labels = subject.learn_cells, subject.learn_labels
         rng = bench.rng(name, "fit")
-        learned = fit(bench.victim, cells, labels, threat, n_classes, rng=rng)
+        learned, did = best_patches(
+            fit, bench.learners, subject.model, cells, labels, threat, n_classes, rng=rng
+        )
+        bench.did.extend(did)
         _save(bench, name, {"patches": learned.patches})
         alone = torch.zeros(n_classes, *cells.shape[1:])
         middle = threat if threat.place else threat.at_place(centre)

@@ -22,11 +22,10 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.standard import standard
 from spikeproof.audit.store import Store, write_json
 from spikeproof.audit.subject import Subject
-from spikeproof.audit.surrogates import name_of, surrogate_of
+from spikeproof.audit.surrogates import Choice, chosen, name_of, surrogate_of
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import answer, work
 from spikeproof.events import write
-from spikeproof.models import Surrogate, surrogate_named
 from spikeproof.results import FILE, Audit
 from spikeproof.types import Model
 
@@ -124,8 +123,8 @@ def audit(
     return save(True)
 
 
-def _surrogate(subject: Subject, store: Store, settings: Settings) -> Surrogate | None:
-    """The attacks' surrogate gradient; what was tried to choose it is kept."""
+def _surrogate(subject: Subject, store: Store, settings: Settings) -> Choice:
+    """The attacks' surrogate gradients; what was tried to choose it is kept."""
     kept = store.get("surrogate")
     if kept is None:
         surrogate, trials = surrogate_of(
@@ -133,7 +132,7 @@ def _surrogate(subject: Subject, store: Store, settings: Settings) -> Surrogate 
         )
         kept = {"name": name_of(surrogate), "trials": trials}
         store.put("surrogate", kept)
-    return None if kept["name"] == "own" else surrogate_named(kept["name"])
+    return chosen(kept["name"])
 
 
 def _run_entry(
@@ -147,8 +146,9 @@ def _run_entry(
     """Measure what is missing of an entry; whether anything was."""
     missing = [k for k in range(len(parts)) if store.get(f"{entry.id}.{k}") is None]
     if missing and entry.prepare is not None and store.get(f"{entry.id}.prepare") is None:
+        bench.did.clear()
         _, spent = _timed(functools.partial(entry.prepare, bench), queries)
-        store.put(f"{entry.id}.prepare", spent)
+        store.put(f"{entry.id}.prepare", {**spent, "stages": [asdict(did) for did in bench.did]})
         tell(0.7)
     for k in missing:
         bench.did.clear()

@@ -19,7 +19,8 @@ class Settings:
     ``patch`` x ``patch`` pixels. ``refractory`` (µs) holds for every event that is added to a
     stream. ``fit_steps`` gradient steps of ``fit_batch`` recordings are spent on each universal
     pattern and patch, drawn from at most ``learn`` learning recordings. ``surrogate`` is the
-    gradient of a spike that attacks use: a name with its setting, ``own`` or ``auto``.
+    gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
+    single one a name with its setting, ``own`` or ``auto``.
     """
 
     recordings: int = 100
@@ -38,7 +39,7 @@ class Settings:
     patch_batch: int = 6
     learn: int = 1000
     examples: int = 8
-    surrogate: str = "arctan:4"
+    surrogate: str = "ensemble"
 
     def __post_init__(self) -> None:
         for name in ("recordings", "part", "steps", "period", "patch", "fit_steps", "fit_batch"):

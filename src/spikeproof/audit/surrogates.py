@@ -1,8 +1,8 @@
-"""Which surrogate gradient the attacks of an audit use."""
+"""Which surrogate gradient the attacks of an audit use: an ensemble of them, or a single one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor, nn
 
@@ -16,33 +16,38 @@ from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.threats import Flip
 from spikeproof.types import Labels, Model
 
+Choice: TypeAlias = Surrogate | Literal["ensemble"] | None
+"""The standard ensemble, or plain attacks with this surrogate only (None: the model's own)."""
+
 TRIED = 12  # recordings that candidates are tried on, from the learning split
 
 
 def check_name(text: str) -> None:
-    """Raise :class:`InvalidModel` unless ``text`` is ``own``, ``auto`` or names a surrogate."""
-    if text not in ("own", "auto"):
+    """Raise :class:`InvalidModel` unless ``text`` is a choice of :func:`surrogate_of`."""
+    if text not in ("ensemble", "own", "auto"):
         surrogate_named(text)
 
 
 def surrogate_of(
     text: str, model: Model, x: Tensor, labels: Labels
-) -> tuple[Surrogate | None, list[dict[str, Any]]]:
-    """The surrogate that ``text`` names, None for the model's own, and what was tried.
+) -> tuple[Choice, list[dict[str, Any]]]:
+    """What ``text`` names, and what was tried.
 
+    ``ensemble`` is the standard, ``own`` the model's own surrogate, other names a single one.
     A model without spiking layers that are known keeps its own, whatever ``text`` names.
     ``auto`` tries candidates on those of ``x`` ``[N, T, P, H, W]`` that ``model`` classifies
     right. Raises :class:`InvalidModel` for a name that is unknown.
     """
+    if text == "ensemble":
+        return "ensemble", []
     if text == "own":
         return None, []
     if text != "auto":
         named = surrogate_named(text)
         return (named if _takes_one(model) else None), []
     right = answer(model, x.float()).argmax(1) == labels
-    chosen = right.nonzero().squeeze(1)[:TRIED]
-    goal = Mislead(labels[chosen])
-    surrogate, table = choose_surrogate(model, x[chosen].float(), goal, Flip())
+    few = right.nonzero().squeeze(1)[:TRIED]
+    surrogate, table = choose_surrogate(model, x[few].float(), Mislead(labels[few]), Flip())
     return surrogate, [
         {
             "surrogate": name_of(tried.surrogate),
@@ -65,6 +70,15 @@ def _takes_one(model: Model) -> bool:
     )
 
 
-def name_of(surrogate: Surrogate | None) -> str:
+def chosen(name: str) -> Choice:
+    """The choice that :func:`name_of` gave this name."""
+    if name == "ensemble":
+        return "ensemble"
+    return None if name == "own" else surrogate_named(name)
+
+
+def name_of(surrogate: Choice) -> str:
     """What reports call it."""
+    if surrogate == "ensemble":
+        return "ensemble"
     return "own" if surrogate is None else surrogate_name(surrogate)

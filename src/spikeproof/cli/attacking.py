@@ -14,15 +14,16 @@ import torch
 from torch import Tensor
 
 from spikeproof.attacks import SparseFlip, Victim, finished
+from spikeproof.attacks.autospike import AutoSpike, Mode
+from spikeproof.attacks.victim import SHARP
 from spikeproof.audit.inputs import Ready
+from spikeproof.audit.surrogates import Choice
 from spikeproof.errors import InvalidRecording, Unrealisable
 from spikeproof.evaluate import answer, judge
 from spikeproof.events import Data, Events, Grid, Recordings
 from spikeproof.events import write as write_events
 from spikeproof.goals import Goal, Mislead, Target
-from spikeproof.models import Surrogate
 from spikeproof.threats import Retime, Threat
-from spikeproof.types import Model
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def attack(
     steps: int,
     seed: int,
     refractory: int,
-    surrogate: Surrogate | None,
+    surrogate: Choice,
     write: Writer,
 ) -> list[Result]:
     """Attack ``cases`` together, judge, and write what fools the network."""
@@ -130,8 +131,7 @@ def attack(
     open_ = (~goal.reached(answer(model, clean))).nonzero().squeeze(1)
     adv = clean.clone()
     if len(open_):
-        victim = Victim(given.search, surrogate)
-        adv[open_] = _search(victim, model, clean[open_], goal[open_], threat, steps, seed)
+        adv[open_] = _search(given, clean[open_], goal[open_], threat, steps, seed, surrogate)
     outcome = judge(model, clean, adv, goal, threat)
     results = []
     for j, case in enumerate(cases):
@@ -158,15 +158,28 @@ def attack(
 
 
 def _search(
-    victim: Victim, model: Model, x: Tensor, goal: Goal, threat: Threat, steps: int, seed: int
+    given: Ready,
+    x: Tensor,
+    goal: Goal,
+    threat: Threat,
+    steps: int,
+    seed: int,
+    surrogate: Choice,
 ) -> Tensor:
     """Fewest edits within the threat; where none were found, all that it allows."""
     rng = torch.Generator().manual_seed(seed)
-    adv = finished(SparseFlip("minimum", steps), victim, model, x, goal, threat, rng=rng)
-    left = (~goal.reached(answer(model, adv))).nonzero().squeeze(1)
+    victim = Victim(given.search, SHARP if surrogate == "ensemble" else surrogate)
+
+    def search(mode: Mode, some: Tensor) -> Tensor:
+        if surrogate == "ensemble":
+            return AutoSpike(mode, given.model, steps)(victim, x[some], goal[some], threat, rng=rng)
+        plain = SparseFlip(mode, steps)
+        return finished(plain, victim, given.model, x[some], goal[some], threat, rng=rng)
+
+    adv = search("minimum", torch.arange(len(x)))
+    left = (~goal.reached(answer(given.model, adv))).nonzero().squeeze(1)
     if len(left):
-        most = SparseFlip("budget", steps)
-        adv[left] = finished(most, victim, model, x[left], goal[left], threat, rng=rng)
+        adv[left] = search("budget", left)
     return adv
 
 

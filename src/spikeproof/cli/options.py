@@ -174,13 +174,14 @@ class ModelOptions:
         str,
         typer.Option(
             "--surrogate",
-            metavar="NAME[:X]|own|auto",
-            help="Gradient of a spike that attacks use: arctan:4, fast-sigmoid:4,"
-            " piecewise-quadratic:1, potential-dependent:0.5, the model's own, or the best of these"
-            " on a few recordings. A spike function that you wrote keeps its own.",
+            metavar="ensemble|NAME[:X]|own|auto",
+            help="The standard ensemble of attacks, or plain attacks with one gradient of a spike:"
+            " arctan:4, fast-sigmoid:4, piecewise-quadratic:1, potential-dependent:0.5, the model's"
+            " own, or the best of these on a few recordings. A spike function that you wrote keeps"
+            " its own.",
             rich_help_panel=_MODEL,
         ),
-    ] = "arctan:4"
+    ] = "ensemble"
     fast: Annotated[
         bool,
         typer.Option(

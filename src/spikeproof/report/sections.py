@@ -253,6 +253,8 @@ def _kind(model: Victim) -> str:
 
 
 def _gradient(surrogate: str) -> str:
+    if surrogate == "ensemble":
+        return "several surrogates, by an ensemble of attacks"
     if surrogate in ("", "own"):
         return "the model's own in attacks" if surrogate else ""
     return f"surrogate {surrogate} in attacks"
