@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 
+import numpy as np
 import pytest
-from tests.cli.conftest import EFFORT, call, start, succeed, wait_for
+from tests.cli.conftest import EFFORT, SIDE, WINDOW, call, start, succeed, wait_for
 
 from spikeproof import results
 from spikeproof.audit.standard import standard
+from spikeproof.events import Events, read, write
 from spikeproof.models import load_checkpoint, save_checkpoint
 
 TIMES = {"created", "updated", "timing", "seconds", "command", "environment"}
@@ -129,6 +131,19 @@ def test_fresh_begins_anew_and_only_deletes_audits(stripes, net, tmp_path):
     succeed(*command[:-3], "--threads", 1, "--seed", 1, "--fresh")
     assert marker.stat().st_mtime_ns != first
     assert results.load(folder).seed == 1
+
+
+@pytest.mark.usefixtures("brief")
+def test_an_audit_of_recordings_that_have_changed_is_not_continued(own_stripes, net, tmp_path):
+    command = ["audit", "--model", net, "--data", own_stripes, "--out", tmp_path / "a", *EFFORT]
+    succeed(*command)
+    for path in sorted((own_stripes / "1").iterdir()):  # a microsecond, in no cell to be seen
+        e = read(path, width=SIDE, height=SIDE)
+        t = np.where(e.t == e.t[-1], e.t + (1 if e.t[-1] + 1 < WINDOW else -1), e.t)
+        write(path, Events.sorted_by_time(e.x, e.y, t, e.p, SIDE, SIDE))
+    result = call(*command)
+    assert result.exit_code == 2
+    assert "of another model or other data" in result.stderr
 
 
 @pytest.mark.usefixtures("brief")

@@ -37,8 +37,8 @@ Family = Literal["input-specific", "universal", "patch"]
 class Bench:
     """Where entries work: the subject, the settings, the audit's folder and what is measured.
 
-    ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the finished rows of
-    another entry. ``surrogate`` is the attacks' (None: the model's own).
+    ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the rows of another
+    entry for the same part. ``surrogate`` is the attacks' (None: the model's own).
     """
 
     subject: Subject

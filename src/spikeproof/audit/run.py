@@ -7,7 +7,7 @@ import functools
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,12 +81,8 @@ def audit(
     parts = torch.split(torch.arange(len(subject)), settings.part)
     queries = Queries()
 
-    def rows_of(name: str) -> list[Row]:
-        kept = [store.get(f"{name}.{k}") for k in range(len(parts))]
-        return [row for part in kept if part is not None for row in part["rows"]]
-
     surrogate = _surrogate(subject, store, settings)
-    bench = Bench(subject, settings, folder, predictions, rows_of, queries, surrogate)
+    bench = Bench(subject, settings, folder, predictions, lambda _: [], queries, surrogate)
     total = sum(e.cost for e in entries)
     done = 0.0
 
@@ -145,16 +141,23 @@ def _run_entry(
     tell: Callable[[float], None],
 ) -> bool:
     """Measure what is missing of an entry; whether anything was."""
-    missing = [k for k in range(len(parts)) if store.get(f"{entry.id}.{k}") is None]
-    if missing and entry.prepare is not None and store.get(f"{entry.id}.prepare") is None:
+    missing = [k for k in range(len(parts)) if f"{entry.id}.{k}" not in store]
+    if missing and entry.prepare is not None and f"{entry.id}.prepare" not in store:
         _, spent = _timed(functools.partial(entry.prepare, bench), queries)
         store.put(f"{entry.id}.prepare", spent)
         tell(0.7)
     for k in missing:
-        rows, spent = _timed(functools.partial(entry.run, bench, parts[k]), queries)
+        at_part = replace(bench, rows=functools.partial(_rows, store, k))
+        rows, spent = _timed(functools.partial(entry.run, at_part, parts[k]), queries)
         store.put(f"{entry.id}.{k}", {**spent, "rows": rows})
         tell((k + 1) / len(parts))
     return bool(missing)
+
+
+def _rows(store: Store, k: int, name: str) -> list[Row]:
+    """What another entry found in part ``k``."""
+    kept = store.get(f"{name}.{k}")
+    return [] if kept is None else list(kept["rows"])
 
 
 def _timed(run: Callable[[], _T], queries: Queries) -> tuple[_T, dict[str, Any]]:

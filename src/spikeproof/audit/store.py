@@ -87,6 +87,10 @@ class Store:
         path = self.work / f"{part}.json"
         return _read_json(path) if path.exists() else None
 
+    def __contains__(self, part: str) -> bool:
+        """Whether a part of this name is finished."""
+        return (self.work / f"{part}.json").exists()
+
     def put(self, part: str, value: dict[str, Any]) -> None:
         """Keep a finished part."""
         write_json(self.work / f"{part}.json", value)

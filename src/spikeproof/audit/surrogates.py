@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from spikeproof.adapters.adapted import Adapted
@@ -14,7 +15,7 @@ from spikeproof.models import Surrogate, surrogate_name, surrogate_named
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.threats import Flip
-from spikeproof.types import Labels, Model
+from spikeproof.types import Labels, Model, Pool
 
 TRIED = 12  # recordings that candidates are tried on, from the learning split
 
@@ -26,7 +27,7 @@ def check_name(text: str) -> None:
 
 
 def surrogate_of(
-    text: str, model: Model, x: Tensor, labels: Labels
+    text: str, model: Model, x: Pool, labels: Labels
 ) -> tuple[Surrogate | None, list[dict[str, Any]]]:
     """The surrogate that ``text`` names, None for the model's own, and what was tried.
 
@@ -39,8 +40,7 @@ def surrogate_of(
     if text != "auto":
         named = surrogate_named(text)
         return (named if _takes_one(model) else None), []
-    right = answer(model, x.float()).argmax(1) == labels
-    chosen = right.nonzero().squeeze(1)[:TRIED]
+    chosen = _first_right(model, x, labels)
     goal = Mislead(labels[chosen])
     surrogate, table = choose_surrogate(model, x[chosen].float(), goal, Flip())
     return surrogate, [
@@ -52,6 +52,16 @@ def surrogate_of(
         }
         for tried in table
     ]
+
+
+def _first_right(model: Model, x: Pool, labels: Labels) -> Tensor:
+    """The places of the first recordings that ``model`` classifies right, as many as are tried."""
+    found: list[Tensor] = []
+    for part in torch.split(torch.arange(len(labels)), 32):
+        found.append(part[answer(model, x[part].float()).argmax(1) == labels[part]])
+        if sum(map(len, found)) >= TRIED:
+            break
+    return torch.cat(found)[:TRIED]
 
 
 def _takes_one(model: Model) -> bool:
