@@ -24,7 +24,8 @@ def without_times(value):
 
 
 def figures(folder):
-    return without_times(json.loads((folder / "results.json").read_text()))
+    rows = {path.name: path.read_text() for path in (folder / "rows").iterdir()}
+    return without_times(json.loads((folder / "results.json").read_text())), rows
 
 
 def test_results_and_report_are_written(audited, net):
@@ -126,7 +127,7 @@ def test_fresh_begins_anew_and_only_deletes_audits(stripes, net, tmp_path):
 
     (folder / "recordings" / "mine.npz").unlink()
     succeed(*command)
-    marker = folder / "work" / "clean.json"
+    marker = folder / "work" / "clean.0.json"
     first = marker.stat().st_mtime_ns
     succeed(*command[:-3], "--threads", 1, "--seed", 1, "--fresh")
     assert marker.stat().st_mtime_ns != first
