@@ -45,9 +45,10 @@ def clean(
     subject: Subject,
     store: Store,
     parts: tuple[Tensor, ...],
+    keep: int | None,
     tell: Callable[[float], None] = lambda _: None,
 ) -> Clean:
-    """Measure what is missing, and write the recordings into the audit's folder.
+    """Measure what is missing, and write ``keep`` of the recordings into the audit's folder.
 
     Raises :class:`InvalidModel` for labels that the model has no output for.
     """
@@ -55,7 +56,7 @@ def clean(
         if f"clean.{k}" not in store:
             if k:  # what is wrong with a model shows in the first part, before any other word
                 tell(k / len(parts))
-            store.put(f"clean.{k}", _measured(subject, part, store.folder))
+            store.put(f"clean.{k}", _measured(subject, part, store.folder, keep))
     seconds: list[float] = []
 
     def rows() -> Iterator[list[dict[str, Any]]]:
@@ -66,7 +67,7 @@ def clean(
     return Clean(columns(rows(), _NUMBERS), sum(seconds))
 
 
-def _measured(subject: Subject, part: Tensor, folder: Path) -> dict[str, Any]:
+def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) -> dict[str, Any]:
     began = time.perf_counter()
     x = subject.clean(part)
     logits = answer(subject.model, x)
@@ -80,9 +81,10 @@ def _measured(subject: Subject, part: Tensor, folder: Path) -> dict[str, Any]:
     rows = []
     for j, i in enumerate(part.tolist()):
         events = subject.events(i)
-        path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, events)
+        if subject.spread(i, keep):
+            path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, events)
         rows.append(
             {
                 "place": i,

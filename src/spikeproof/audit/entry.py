@@ -144,9 +144,10 @@ def record(
     return rows
 
 
-def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str:
+def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str | None:
     """Write the stream with these ``cells``; its name relative to the audit's folder.
 
+    Of a recording that ``settings.keep`` leaves out there is no file, and None is given.
     Raises :class:`Unrealisable` if there is none, or if binning it does not give ``cells`` back.
     """
     subject = bench.subject
@@ -156,6 +157,8 @@ def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: boo
     )
     if not torch.equal(subject.grid.bin(stream), cells):
         raise Unrealisable("the written stream does not give the attacked cells back")
+    if not subject.spread(i, bench.settings.keep):
+        return None
     return _keep(bench, f"{entry}/{int(subject.index[i])}", stream)
 
 

@@ -78,7 +78,7 @@ def audit(
     def telling(what: str, cost: float) -> Callable[[float], None]:
         return lambda share: progress(Progress(done + share * cost, total, what))
 
-    unchanged = clean(subject, store, parts, telling("clean recordings", _CLEAN))
+    unchanged = clean(subject, store, parts, settings.keep, telling("clean recordings", _CLEAN))
     if not bool((unchanged.predictions == subject.labels).any()):
         store.forget()  # nothing to keep, so that another try finds the folder free
         raise InvalidModel(

@@ -60,6 +60,11 @@ class Subject:
         """The audited recording ``i``."""
         return self.cells.events(i)
 
+    def spread(self, i: int, most: int | None) -> bool:
+        """Whether recording ``i`` is one of ``most``, spread evenly (None: all)."""
+        n = len(self)
+        return most is None or i * most // n > (i - 1) * most // n
+
     def clean(self, chosen: Tensor) -> Cells:
         """Audited recordings as float cells."""
         return self.cells[chosen].float()
