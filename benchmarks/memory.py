@@ -101,10 +101,7 @@ def stream(path: Path, n: int, how: dict[str, int]) -> None:
 
 
 def audits(given: argparse.Namespace) -> None:
-    print(
-        f"{'recordings':>10}{'imports MiB':>13}{'peak MiB':>10}{'seconds':>9}{'ms each':>9}", end=""
-    )
-    print(f"{'files':>9}{'report kB':>11}{'results kB':>12}")
+    print("recordings  before MiB  peak MiB  seconds  ms each    files  report kB  results kB")
     for n in given.recordings:
         with tempfile.TemporaryDirectory() as folder:
             before, after, seconds = alone(audit, n, given.keep, folder)
@@ -134,7 +131,7 @@ def audit(n: int, keep: int | None, folder: str) -> tuple[float, float, float]:
     model = trained(torch.from_numpy(labels[:LEARN]), split[0].grid_batch(grid, range(LEARN)))
     settings = Settings(
         recordings=n,
-        steps=2,
+        steps=4,
         shares=(0.05,),
         universal_shares=(0.1,),
         fit_steps=2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from spikeproof.audit.clean import Clean
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
+from spikeproof.audit.tally import Tally
 from spikeproof.evaluate import proportion, summary
 from spikeproof.results import SCHEMA, Attack, Audit
 from spikeproof.results import records as rec
@@ -23,13 +23,13 @@ def assemble(
     subject: Subject,
     settings: Settings,
     store: Store,
-    tallies: Sequence[Attack],
+    tallies: Sequence[Tally],
     clean: Clean,
     head: dict[str, Any],
 ) -> Audit:
     """The results of an audit, from the figures of its entries."""
     right = int((clean.predictions == subject.labels).sum())
-    attacks = {tally.id: tally for tally in tallies}
+    attacks = {tally.attack.id: tally.attack for tally in tallies}
     for name, attack in attacks.items():
         attacks[name] = _with_control(attack, attacks.get(attack.control or ""))
     accuracy = proportion(right, len(subject))
@@ -67,10 +67,10 @@ def assemble(
         doubts=doubts.find(subject, attacks, accuracy),
         checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
         trials=tuple(_trial(t) for t in tried["trials"]),
-        examples=_examples(subject, attacks, clean.predictions, settings.examples),
+        examples=_examples(subject, tallies, clean.predictions, settings.examples),
         timing=(
             rec.Stage("clean recordings", clean.seconds),
-            *(rec.Stage(tally.title, tally.seconds) for tally in tallies),
+            *(rec.Stage(a.title, a.seconds) for a in attacks.values()),
         ),
         **head,
     )
@@ -96,18 +96,19 @@ def _with_control(attack: Attack, control: Attack | None) -> Attack:
 
 
 def _examples(
-    subject: Subject, attacks: dict[str, Attack], predictions: Labels, most: int
+    subject: Subject, tallies: Sequence[Tally], predictions: Labels, most: int
 ) -> tuple[rec.Example, ...]:
     """Successful recordings to look at: turns between the attacks, another recording each time."""
+    found = {tally.attack.id: tally.shown for tally in tallies}
     order = [
         "flip-minimum",
         "retime",
-        *(a for a in attacks if a.startswith("universal")),
+        *(name for name in found if name.startswith("universal")),
         "periodic",
         "patch-fixed",
         "patch-anywhere",
     ]
-    pools = [_shown(attacks[name], 2 * most) if name in attacks else [] for name in order]
+    pools = [list(found.get(name, ())) for name in order]
     said = dict(zip(subject.index.tolist(), predictions.tolist(), strict=True))
     shown: list[rec.Example] = []
     used: set[int] = set()
@@ -132,12 +133,6 @@ def _examples(
                 )
             )
     return tuple(shown)
-
-
-def _shown(attack: Attack, most: int) -> list[rec.Row]:
-    """The first rows that there is a recording of; twice as many as examples leave a choice."""
-    written = (row for row in attack.rows if row.success and row.recording)
-    return list(itertools.islice(written, most))
 
 
 def _named(names: tuple[str, ...], k: int) -> str:

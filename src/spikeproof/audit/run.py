@@ -24,10 +24,10 @@ from spikeproof.audit.standard import standard
 from spikeproof.audit.store import Store, write_json
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.surrogates import name_of, surrogate_of
-from spikeproof.audit.tally import tally
+from spikeproof.audit.tally import Tally, tally
 from spikeproof.errors import InvalidModel
 from spikeproof.models import Surrogate, surrogate_named
-from spikeproof.results import FILE, Attack, Audit, as_json
+from spikeproof.results import FILE, Audit, as_json
 from spikeproof.types import Model
 
 _T = TypeVar("_T")
@@ -90,8 +90,9 @@ def audit(
         subject, settings, folder, unchanged.predictions, lambda _: [], queries, surrogate
     )
 
-    def count(entry: Entry) -> Attack:
-        return tally(entry, subject, store, parts, unchanged.numbers)
+    def count(entry: Entry) -> Tally:
+        shown = 2 * settings.examples  # leaves a choice
+        return tally(entry, subject, store, parts, unchanged.numbers, shown)
 
     def save(complete: bool) -> Audit:
         results = assemble(

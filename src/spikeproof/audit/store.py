@@ -128,7 +128,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write so that a reader (or a crash) sees the old file or the new one, never half."""
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
-        json.dump(value, file, allow_nan=False)
+        file.write(json.dumps(value, allow_nan=False))  # in C, unlike json.dump
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,12 +33,26 @@ _SPENT = ("seconds", "gradients", "forwards")
 Flags: TypeAlias = NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """The figures of an entry, and some rows to take examples from."""
+
+    attack: Attack
+    shown: tuple[rec.Row, ...] = ()
+
+
 def tally(
-    entry: Entry, subject: Subject, store: Store, parts: Sequence[Tensor], clean: Columns
-) -> Attack:
+    entry: Entry,
+    subject: Subject,
+    store: Store,
+    parts: Sequence[Tensor],
+    clean: Columns,
+    most: int,
+) -> Tally:
     """The figures of ``entry`` from those of its ``parts`` that are done.
 
-    ``clean`` are the columns of the unchanged recordings. An entry that is not finished is marked
+    ``clean`` are the columns of the unchanged recordings; the first ``most`` successes that there
+    is a file of are kept as rows to show. An entry that is not finished is marked
     pending.
     """
     done = [len(part) for k, part in enumerate(parts) if f"{entry.id}.{k}" in store]
@@ -59,7 +73,15 @@ def tally(
     retime = entry.id.startswith("retime")
     n, draws = len(hit), len(np.unique(counted.get("draw", np.zeros(1))))
     targets = _per_target(counted, subject.classes)
-    return Attack(
+    shown: list[rec.Row] = []
+
+    def written() -> Iterator[rec.Row]:
+        for row in _rows(entry, store, len(parts), widest):
+            if row.success and row.recording and len(shown) < most:
+                shown.append(row)
+            yield row
+
+    attack = Attack(
         id=entry.id,
         title=entry.title,
         family=entry.family,
@@ -86,12 +108,9 @@ def tally(
         seconds=spent["seconds"],
         gradients=spent["gradients"],
         forwards=spent["forwards"],
-        rows=write_rows(
-            store.folder, f"rows/{entry.id}.jsonl", _rows(entry, store, len(parts), widest)
-        )
-        if n
-        else (),
+        rows=write_rows(store.folder, f"rows/{entry.id}.jsonl", written()) if n else (),
     )
+    return Tally(attack, tuple(shown))
 
 
 def _spent(kept: dict[str, Any] | None) -> dict[str, Any]:

@@ -17,12 +17,18 @@ class Misfit(Exception):
     """A value does not have the type of its field; the message names the path to it."""
 
 
-_hints = cache(get_type_hints)
+_hints, _fields = cache(get_type_hints), cache(fields)
+
+
+@cache
+def _form(kind: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """Origin and arguments of a generic type, and whether it is a record."""
+    return get_origin(kind), get_args(kind), is_dataclass(kind)
 
 
 def parse(kind: Any, value: Any, where: str = "") -> Any:
     """``value`` as a ``kind``; raises :class:`Misfit`."""
-    origin, inner = get_origin(kind), get_args(kind)
+    origin, inner, is_record = _form(kind)
     if origin in (Union, types.UnionType):
         rest = next(k for k in inner if k is not type(None))
         return None if value is None else parse(rest, value, where)
@@ -34,7 +40,7 @@ def parse(kind: Any, value: Any, where: str = "") -> Any:
     if origin is dict:
         entries = _expect(value, dict, "an object", where)
         return {k: parse(inner[1], v, f"{where}.{k}") for k, v in entries.items()}
-    if is_dataclass(kind):
+    if is_record:
         return _record(kind, _expect(value, dict, "an object", where), where)
     if kind is str and isinstance(value, int | float):
         return str(value)  # class names and versions may be numbers
@@ -49,8 +55,8 @@ def parse(kind: Any, value: Any, where: str = "") -> Any:
 
 def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
     hints, given = _hints(kind), {}
-    for f in fields(kind):
-        path = f"{where}.{f.name}".lstrip(".")
+    for f in _fields(kind):
+        path = f"{where}.{f.name}" if where else f.name
         if f.name in value:
             given[f.name] = parse(hints[f.name], value[f.name], path)
         elif f.default is MISSING and f.default_factory is MISSING:

@@ -52,8 +52,7 @@ def write_rows(folder: Path, name: str, rows: Iterable[Row]) -> RowFile:
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
         for row in rows:
-            json.dump(vars(row), file, allow_nan=False)
-            file.write("\n")
+            file.write(json.dumps(vars(row), allow_nan=False) + "\n")
     os.replace(part, path)
     return RowFile(folder, name)
 
