@@ -148,6 +148,24 @@ def test_an_audit_of_recordings_that_have_changed_is_not_continued(own_stripes, 
 
 
 @pytest.mark.usefixtures("brief")
+def test_event_files_of_some_recordings_only(stripes, net, tmp_path):
+    command = ["audit", "--model", net, "--data", stripes, *EFFORT, "--out"]
+    succeed(*command, tmp_path / "all")
+    succeed(*command, tmp_path / "some", "--keep", 3)
+    succeed(*command, tmp_path / "none", "--keep", 0)
+    everything, some, none = (results.load(tmp_path / name) for name in ("all", "some", "none"))
+    assert everything.attacks[0].success == some.attacks[0].success == none.attacks[0].success
+    kept = sorted(p.stem for p in (tmp_path / "some" / "recordings" / "clean").iterdir())
+    assert len(kept) == 3
+    labels = {row.label for row in some.attacks[0].rows if str(row.index) in kept}
+    assert len(labels) > 1  # spread over the classes, though recordings are sorted by them
+    assert {row.index for row in some.attacks[0].rows if row.recording} <= set(map(int, kept))
+    assert some.examples
+    assert not (tmp_path / "none" / "recordings").exists()
+    assert (tmp_path / "none" / "report.html").exists()
+
+
+@pytest.mark.usefixtures("brief")
 def test_labels_are_matched_by_name(own_stripes, net, tmp_path):
     """A folder with some of the classes keeps their meaning."""
     for path in (own_stripes / "0").iterdir():
