@@ -48,3 +48,17 @@ class Model(Protocol):
     def __call__(self, x: Tensor, /) -> Tensor:
         """Logits ``[N, K]`` of the recordings ``x``."""
         ...
+
+
+@runtime_checkable
+class Pool(Protocol):
+    """Recordings to draw from: a tensor ``[M, T, P, H, W]``, or what is indexed like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``[M, T, P, H, W]``."""
+        ...
+
+    def __getitem__(self, chosen: Tensor, /) -> Tensor:
+        """Those at the places ``chosen`` ``[n]``: cells ``[n, T, P, H, W]`` of any dtype."""
+        ...

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 
+import numpy as np
 import pytest
-from tests.cli.conftest import EFFORT, call, start, succeed, wait_for
+from tests.cli.conftest import EFFORT, SIDE, WINDOW, call, start, succeed, wait_for
 
 from spikeproof import results
 from spikeproof.audit.standard import standard
+from spikeproof.events import Events, read, write
 from spikeproof.models import load_checkpoint, save_checkpoint
 
 TIMES = {"created", "updated", "timing", "seconds", "command", "environment"}
@@ -22,7 +24,8 @@ def without_times(value):
 
 
 def figures(folder):
-    return without_times(json.loads((folder / "results.json").read_text()))
+    rows = {path.name: path.read_text() for path in (folder / "rows").iterdir()}
+    return without_times(json.loads((folder / "results.json").read_text())), rows
 
 
 def test_results_and_report_are_written(audited, net):
@@ -124,11 +127,42 @@ def test_fresh_begins_anew_and_only_deletes_audits(stripes, net, tmp_path):
 
     (folder / "recordings" / "mine.npz").unlink()
     succeed(*command)
-    marker = folder / "work" / "clean.json"
+    marker = folder / "work" / "clean.0.json"
     first = marker.stat().st_mtime_ns
     succeed(*command[:-3], "--threads", 1, "--seed", 1, "--fresh")
     assert marker.stat().st_mtime_ns != first
     assert results.load(folder).seed == 1
+
+
+@pytest.mark.usefixtures("brief")
+def test_an_audit_of_recordings_that_have_changed_is_not_continued(own_stripes, net, tmp_path):
+    command = ["audit", "--model", net, "--data", own_stripes, "--out", tmp_path / "a", *EFFORT]
+    succeed(*command)
+    for path in sorted((own_stripes / "1").iterdir()):  # a microsecond, in no cell to be seen
+        e = read(path, width=SIDE, height=SIDE)
+        t = np.where(e.t == e.t[-1], e.t + (1 if e.t[-1] + 1 < WINDOW else -1), e.t)
+        write(path, Events.sorted_by_time(e.x, e.y, t, e.p, SIDE, SIDE))
+    result = call(*command)
+    assert result.exit_code == 2
+    assert "of another model or other data" in result.stderr
+
+
+@pytest.mark.usefixtures("brief")
+def test_event_files_of_some_recordings_only(stripes, net, tmp_path):
+    command = ["audit", "--model", net, "--data", stripes, *EFFORT, "--out"]
+    succeed(*command, tmp_path / "all")
+    succeed(*command, tmp_path / "some", "--keep", 3)
+    succeed(*command, tmp_path / "none", "--keep", 0)
+    everything, some, none = (results.load(tmp_path / name) for name in ("all", "some", "none"))
+    assert everything.attacks[0].success == some.attacks[0].success == none.attacks[0].success
+    kept = sorted(p.stem for p in (tmp_path / "some" / "recordings" / "clean").iterdir())
+    assert len(kept) == 3
+    labels = {row.label for row in some.attacks[0].rows if str(row.index) in kept}
+    assert len(labels) > 1  # spread over the classes, though recordings are sorted by them
+    assert {row.index for row in some.attacks[0].rows if row.recording} <= set(map(int, kept))
+    assert some.examples
+    assert not (tmp_path / "none" / "recordings").exists()
+    assert (tmp_path / "none" / "report.html").exists()
 
 
 @pytest.mark.usefixtures("brief")

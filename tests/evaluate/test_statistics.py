@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
+
+import numpy as np
 import pytest
 
 from spikeproof.evaluate import proportion, summary
@@ -37,3 +40,20 @@ def test_summary_of_known_numbers():
 def test_the_interval_of_the_median_narrows_with_more_numbers():
     few, many = summary(list(range(10))), summary([i / 100 for i in range(1000)])
     assert many.high - many.low < (few.high - few.low) / 3
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 40])
+def test_the_interval_is_that_of_resampling(n):
+    x = np.random.default_rng(n).lognormal(size=n)
+    resamples = np.random.default_rng(1).choice(x, (20_000, n))
+    low, high = np.percentile(np.median(resamples, axis=1), [2.5, 97.5])
+    ranks = np.searchsorted(np.sort(x), [low, high, summary(x).low, summary(x).high])
+    assert np.abs(ranks[:2] - ranks[2:]).max() <= 1  # by at most one number
+
+
+def test_many_numbers_take_no_memory_for_resamples():
+    tracemalloc.start()
+    summary(np.arange(100_000.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000

@@ -24,7 +24,7 @@ from spikeproof.attacks.victim import TURNS, Victim
 from spikeproof.goals import Goal, Mislead, Target
 from spikeproof.models.surrogate import PotentialDependent
 from spikeproof.threats import Patch, Universal
-from spikeproof.types import Labels, Model
+from spikeproof.types import Labels, Model, Pool
 
 JUDGES = 200  # learning recordings that decide; a patch for each class is tried on fewer
 
@@ -52,7 +52,7 @@ def best_pattern(
     fit: FitUniversal,
     learners: Sequence[Learner],
     judge: Model,
-    cells: Tensor,
+    cells: Pool,
     labels: Labels,
     threat: Universal,
     *,
@@ -83,7 +83,7 @@ def best_patches(
     fit: FitPatch,
     learners: Sequence[Learner],
     judge: Model,
-    cells: Tensor,
+    cells: Pool,
     labels: Labels,
     threat: Patch,
     n_classes: int,

@@ -22,7 +22,7 @@ from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Target
 from spikeproof.threats import Patch, Threat
-from spikeproof.types import Cells, Labels
+from spikeproof.types import Cells, Labels, Pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class FitPatch:
     def __call__(
         self,
         victim: Victim,
-        cells: Cells,
+        cells: Pool,
         labels: Labels,
         threat: Patch,
         n_classes: int,

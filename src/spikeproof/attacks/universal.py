@@ -33,7 +33,7 @@ from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Mislead, Target
 from spikeproof.threats import Threat, Universal
 from spikeproof.threats.universal import apply
-from spikeproof.types import Cells, Labels, Logits, PerSample
+from spikeproof.types import Cells, Labels, Logits, PerSample, Pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class FitUniversal:
     def __call__(
         self,
         victim: Victim,
-        cells: Cells,
+        cells: Pool,
         labels: Labels,
         threat: Universal,
         *,
@@ -108,7 +108,7 @@ class FitUniversal:
     def _learn(
         self,
         victim: Victim,
-        cells: Cells,
+        cells: Pool,
         labels: Labels,
         threat: Universal,
         target: int | None,

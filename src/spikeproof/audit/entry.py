@@ -40,9 +40,9 @@ Family = Literal["input-specific", "universal", "patch"]
 class Bench:
     """Where entries work: the subject, the settings, the audit's folder and what is measured.
 
-    ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the finished rows of
-    another entry. ``surrogate`` says whether the standard ensemble attacks or plain attacks with a
-    single one; ``did`` collects what the stages of ensembles came to.
+    ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the rows of another
+    entry for the same part. ``surrogate`` says whether the standard ensemble attacks or plain
+    attacks with a single one; ``did`` collects what the stages of ensembles came to.
     """
 
     subject: Subject
@@ -168,9 +168,10 @@ def record(
     return rows
 
 
-def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str:
+def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str | None:
     """Write the stream with these ``cells``; its name relative to the audit's folder.
 
+    Of a recording that ``settings.keep`` leaves out there is no file, and None is given.
     Raises :class:`Unrealisable` if there is none, or if binning it does not give ``cells`` back.
     """
     subject = bench.subject
@@ -180,6 +181,8 @@ def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: boo
     )
     if not torch.equal(subject.grid.bin(stream), cells):
         raise Unrealisable("the written stream does not give the attacked cells back")
+    if not subject.spread(i, bench.settings.keep):
+        return None
     return _keep(bench, f"{entry}/{int(subject.index[i])}", stream)
 
 

@@ -8,6 +8,7 @@ and an adapter finds out how it is called.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spikeproof.adapters import Check, examine, require
+from spikeproof.audit.binned import Binned
 from spikeproof.audit.choice import DataChoice, Holdout, ModelChoice
 from spikeproof.audit.foreign import Victims, adapted, fetch, named
 from spikeproof.audit.settings import Settings
@@ -31,6 +34,8 @@ __all__ = ["SHIPPED", "Holdout", "Ready", "Trained", "class_index", "load_traine
 _HOLDOUT = 0.5  # of data that the model does not come from
 _FOREIGN = ("weights", "layout", "readout", "framework", "classes")  # to say of other models
 _PROBES = 8  # recordings that the model is examined with
+_KEPT = 2**28  # bytes of cells to learn from that stay in memory; of more, the last ones drawn
+_TOLD = 100  # recordings between two words about the reading of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,18 +227,27 @@ def subject_of(
 def take(
     given: Ready, settings: Settings, progress: Callable[[str], None] = lambda _: None
 ) -> Subject:
-    """Bin ``settings.recordings`` of the test split and ``settings.learn`` to learn from.
+    """Choose ``settings.recordings`` of the test split and ``settings.learn`` to learn from.
 
-    Raises :class:`InvalidRecording` if a recording does not fit the grid.
+    All are read once, one at a time. Raises :class:`InvalidRecording` if one does not fit the grid.
     """
     data, grid = given.data, given.grid
     rng = np.random.default_rng(settings.seed)
     chosen = np.sort(rng.permutation(len(data.test))[: settings.recordings])
     learned = np.sort(rng.permutation(len(data.learn))[: settings.learn])
-    progress("reading recordings")
-    cells = data.test.grid_batch(grid, chosen)
-    learn_cells = data.learn.grid_batch(grid, learned)
-    empty = (cells.flatten(1) > 0).sum(1) == 0
+    total = len(chosen) + len(learned)
+
+    def read(part: Recordings, index: NDArray[np.int64], most: int, before: int) -> Binned:
+        def tell(done: int) -> None:
+            if done % _TOLD == 1:
+                progress(f"reading recordings, {before + done:,} of {total:,}")
+
+        return Binned.read(part, grid, index, most, tell)
+
+    bytes_of_one = math.prod(grid.shape) * (2 if grid.counts else 1)
+    cells = read(data.test, chosen, settings.part, 0)
+    learn_cells = read(data.learn, learned, max(1, _KEPT // bytes_of_one), len(chosen))
+    empty = cells.active == 0
     if bool(empty.any()):
         name = data.test.names[int(chosen[int(empty.int().argmax())])]
         raise InvalidRecording(
@@ -247,10 +261,7 @@ def take(
         about=given.about,
         data=data,
         grid=grid,
-        index=torch.from_numpy(chosen),
         cells=cells,
-        labels=torch.from_numpy(data.test.labels[chosen].copy()),
         learn_cells=learn_cells,
-        learn_labels=torch.from_numpy(data.learn.labels[learned].copy()),
         checks=given.checks,
     )

@@ -33,7 +33,7 @@ def universal(
         learned, did = best_pattern(fit, learners, judge, cells, labels, threat, rng=rng)
         bench.did.extend(did)
         _save(bench, name, {"pattern": learned.pattern})
-        alone = torch.zeros(1, *bench.subject.cells.shape[1:])
+        alone = torch.zeros(1, *bench.subject.grid.shape)
         write_pattern(bench, f"{name}/pattern", apply(alone, learned.pattern)[0])
 
     def run(bench: Bench, part: Tensor) -> list[Row]:
@@ -44,7 +44,7 @@ def universal(
         learned, rows = _load(bench, name)["pattern"], []
         for draw in range(_RANDOM_DRAWS):
             rng = bench.rng(name, "control", draw)
-            pattern = random_pattern(learned, threat, bench.subject.cells.shape[1], rng)
+            pattern = random_pattern(learned, threat, bench.subject.grid.bins, rng)
             rows += _apply(bench, part, Pattern(pattern), threat.holding(pattern), name, draw)
         return rows
 
@@ -97,7 +97,7 @@ def patch(
         )
         bench.did.extend(did)
         _save(bench, name, {"patches": learned.patches})
-        alone = torch.zeros(n_classes, *cells.shape[1:])
+        alone = torch.zeros(n_classes, *subject.grid.shape)
         middle = threat if threat.place else threat.at_place(centre)
         views = Views.draw(n_classes, alone, middle, False, rng)
         shown = put(alone, learned.patches, views, middle)

@@ -7,7 +7,7 @@ import functools
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,19 +17,20 @@ from torch import Tensor
 import spikeproof
 from spikeproof.attacks.victim import Queries
 from spikeproof.audit.assemble import assemble
+from spikeproof.audit.clean import clean
 from spikeproof.audit.entry import Bench, Entry, Row
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.standard import standard
 from spikeproof.audit.store import Store, write_json
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.surrogates import Choice, chosen, name_of, surrogate_of
+from spikeproof.audit.tally import Tally, tally
 from spikeproof.errors import InvalidModel
-from spikeproof.evaluate import answer, work
-from spikeproof.events import write
-from spikeproof.results import FILE, Audit
+from spikeproof.results import FILE, Audit, as_json
 from spikeproof.types import Model
 
 _T = TypeVar("_T")
+_CLEAN = 1.0  # cost of the clean recordings, as that of an entry
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def audit(
     """Run the standard audit of ``subject``, or what is missing of it, into ``folder``.
 
     Every part is kept as soon as it is measured, and ``results.json`` is rewritten after each
-    entry. Raises a :class:`SpikeproofError` for a folder
-    that holds another audit or a model that cannot be attacked (no class right, no gradient).
+    entry. Raises a :class:`SpikeproofError` for a folder that holds another audit or a model that
+    cannot be attacked (no class right, no gradient).
     """
     store = Store(folder)
     identity = {
@@ -68,35 +69,38 @@ def audit(
         "created": _now(),
     }
     created = store.open(identity, fresh=fresh)["created"]
-    clean = _clean(subject, store, settings, folder)
-    predictions = torch.tensor([r["prediction"] for r in clean["rows"]])
-    if not bool((predictions == subject.labels).any()):
+    parts = torch.split(torch.arange(len(subject)), settings.part)
+    entries = standard(subject, settings)
+    total = _CLEAN + sum(e.cost for e in entries)
+    done = 0.0
+
+    def telling(what: str, cost: float) -> Callable[[float], None]:
+        return lambda share: progress(Progress(done + share * cost, total, what))
+
+    unchanged = clean(subject, store, parts, settings.keep, telling("clean recordings", _CLEAN))
+    if not bool((unchanged.predictions == subject.labels).any()):
         store.forget()  # nothing to keep, so that another try finds the folder free
         raise InvalidModel(
             "the model classifies none of the recordings right, so there is nothing to attack;"
             " check that --data, its binning and the order of its classes are those of its training"
         )
-    entries = standard(subject, settings)
-    parts = torch.split(torch.arange(len(subject)), settings.part)
-    queries = Queries()
+    queries, surrogate = Queries(), _surrogate(subject, store, settings)
+    predictions = unchanged.predictions
+    bench = Bench(
+        subject, settings, folder, predictions, lambda _: [], queries, surrogate=surrogate
+    )
 
-    def rows_of(name: str) -> list[Row]:
-        kept = [store.get(f"{name}.{k}") for k in range(len(parts))]
-        return [row for part in kept if part is not None for row in part["rows"]]
-
-    surrogate = _surrogate(subject, store, settings)
-    bench = Bench(subject, settings, folder, predictions, rows_of, queries, surrogate=surrogate)
-    total = sum(e.cost for e in entries)
-    done = 0.0
+    def count(entry: Entry) -> Tally:
+        shown = 2 * settings.examples  # leaves a choice
+        return tally(entry, subject, store, parts, unchanged.numbers, shown)
 
     def save(complete: bool) -> Audit:
         results = assemble(
             subject,
             settings,
             store,
-            entries,
-            len(parts),
-            clean,
+            list(tallies.values()),
+            unchanged,
             {
                 "created": created,
                 "updated": _now(),
@@ -105,20 +109,19 @@ def audit(
                 "environment": environment(subject.model),
             },
         )
-        write_json(folder / FILE, asdict(results))
+        write_json(folder / FILE, as_json(results))
         return results
 
+    tallies = {entry.id: count(entry) for entry in entries}
     save(False)
+    done += _CLEAN
     for entry in entries:
-
-        def tell(share: float, before: float = done, entry: Entry = entry) -> None:
-            progress(Progress(before + share * entry.cost, total, entry.title))
-
+        tell = telling(entry.title, entry.cost)
         tell(0.0)
-        fresh_parts = _run_entry(entry, bench, store, parts, queries, tell)
-        done += entry.cost
-        if fresh_parts:
+        if _run_entry(entry, bench, store, parts, tell):
+            tallies[entry.id] = count(entry)
             save(False)
+        done += entry.cost
     progress(Progress(total, total, "results"))
     return save(True)
 
@@ -140,73 +143,40 @@ def _run_entry(
     bench: Bench,
     store: Store,
     parts: tuple[Tensor, ...],
-    queries: Queries,
     tell: Callable[[float], None],
 ) -> bool:
     """Measure what is missing of an entry; whether anything was."""
-    missing = [k for k in range(len(parts)) if store.get(f"{entry.id}.{k}") is None]
-    if missing and entry.prepare is not None and store.get(f"{entry.id}.prepare") is None:
-        bench.did.clear()
-        _, spent = _timed(functools.partial(entry.prepare, bench), queries)
-        store.put(f"{entry.id}.prepare", {**spent, "stages": [asdict(did) for did in bench.did]})
+    missing = [k for k in range(len(parts)) if f"{entry.id}.{k}" not in store]
+    if missing and entry.prepare is not None and f"{entry.id}.prepare" not in store:
+        _, spent = _timed(functools.partial(entry.prepare, bench), bench)
+        store.put(f"{entry.id}.prepare", spent)
         tell(0.7)
     for k in missing:
-        bench.did.clear()
-        rows, spent = _timed(functools.partial(entry.run, bench, parts[k]), queries)
-        stages = [asdict(did) for did in bench.did]
-        store.put(f"{entry.id}.{k}", {**spent, "stages": stages, "rows": rows})
+        at_part = replace(bench, rows=functools.partial(_rows, store, k))
+        rows, spent = _timed(functools.partial(entry.run, at_part, parts[k]), bench)
+        store.put(f"{entry.id}.{k}", {**spent, "rows": rows})
         tell((k + 1) / len(parts))
     return bool(missing)
 
 
-def _timed(run: Callable[[], _T], queries: Queries) -> tuple[_T, dict[str, Any]]:
-    """What ``run`` gives, with the seconds and queries it took."""
+def _rows(store: Store, k: int, name: str) -> list[Row]:
+    """What another entry found in part ``k``."""
+    kept = store.get(f"{name}.{k}")
+    return [] if kept is None else list(kept["rows"])
+
+
+def _timed(run: Callable[[], _T], bench: Bench) -> tuple[_T, dict[str, Any]]:
+    """What ``run`` gives, with the seconds and queries it took and what its stages did."""
+    queries = bench.queries
     gradients, forwards, began = queries.gradients, queries.forwards, time.perf_counter()
+    bench.did.clear()
     result = run()
     return result, {
         "seconds": time.perf_counter() - began,
         "gradients": queries.gradients - gradients,
         "forwards": queries.forwards - forwards,
+        "stages": [asdict(did) for did in bench.did],
     }
-
-
-def _clean(subject: Subject, store: Store, settings: Settings, folder: Path) -> dict[str, Any]:
-    """The model on the unchanged recordings; these are also written into the audit's folder."""
-    kept = store.get("clean")
-    if kept is not None:
-        return kept
-    began = time.perf_counter()
-    rows: list[Row] = []
-    for part in torch.split(torch.arange(len(subject)), settings.part):
-        x = subject.clean(part)
-        logits = answer(subject.model, x)
-        if bool((subject.labels >= logits.shape[1]).any()):
-            raise InvalidModel(
-                f"label {int(subject.labels.max())} is outside the model's {logits.shape[1]}"
-                " classes; give data with the classes that the model was trained on"
-            )
-        effort = work(subject.model, x)
-        active = (x > 0).flatten(1).sum(1)
-        for j, i in enumerate(part.tolist()):
-            events = subject.events(i)
-            path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, events)
-            row: Row = {
-                "place": i,
-                "prediction": int(logits[j].argmax()),
-                "active": int(active[j]),
-                "events": len(events),
-            }
-            if effort is not None:
-                row |= effort.of(j)
-            rows.append(row)
-    value = {
-        "rows": rows,
-        "seconds": time.perf_counter() - began,
-    }
-    store.put("clean", value)
-    return value
 
 
 def environment(model: Model) -> dict[str, str]:

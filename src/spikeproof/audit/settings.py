@@ -20,7 +20,8 @@ class Settings:
     stream. ``fit_steps`` gradient steps of ``fit_batch`` recordings are spent on each universal
     pattern and patch, drawn from at most ``learn`` learning recordings. ``surrogate`` is the
     gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
-    single one a name with its setting, ``own`` or ``auto``.
+    single one a name with its setting, ``own`` or ``auto``. Event files are written of ``keep``
+    recordings, spread evenly over the audited ones (None: of all).
     """
 
     recordings: int = 100
@@ -40,11 +41,14 @@ class Settings:
     learn: int = 1000
     examples: int = 8
     surrogate: str = "ensemble"
+    keep: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("recordings", "part", "steps", "period", "patch", "fit_steps", "fit_batch"):
             if getattr(self, name) < 1:
                 raise InvalidThreat(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.keep is not None and self.keep < 0:
+            raise InvalidThreat(f"keep is {self.keep}; give 0 or more, or None for all")
         for share in (*self.shares, *self.universal_shares):
             if not 0 < share <= 1:
                 raise InvalidThreat(

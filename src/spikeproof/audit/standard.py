@@ -13,7 +13,7 @@ from spikeproof.threats import Flip, Patch, Retime, Universal
 
 def standard(subject: Subject, settings: Settings) -> list[Entry]:
     """The entries of the standard audit of ``subject``."""
-    mean_active = float((subject.learn_cells > 0).flatten(1).sum(1).float().mean())
+    mean_active = float(subject.learn_cells.active.float().mean())
     entries = [
         *minimum(
             "flip-minimum",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ class Store:
     def work(self) -> Path:
         """Where unfinished business is kept."""
         return self.folder / "work"
+
+    @property
+    def _made(self) -> tuple[Path, Path]:
+        """Folders of what an audit hands out."""
+        return (self.folder / "recordings", self.folder / "rows")
 
     def open(self, identity: dict[str, Any], *, fresh: bool = False) -> dict[str, Any]:
         """Begin or continue the audit with this ``identity``; gives what was noted at its start.
@@ -63,7 +69,7 @@ class Store:
         """Raise if a folder that an audit would fill, or empty, holds what no audit wrote."""
         if head.exists():
             return
-        for folder in (self.work, self.folder / "recordings"):
+        for folder in (self.work, *self._made):
             if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
                 raise SpikeproofError(
                     f"{folder}: is there already and not from an audit; choose another --out"
@@ -71,7 +77,8 @@ class Store:
 
     def _empty(self, head: Path) -> None:
         """Delete the audit; its head goes last, so that a crash leaves one to delete."""
-        shutil.rmtree(self.folder / "recordings", ignore_errors=True)
+        for folder in self._made:
+            shutil.rmtree(folder, ignore_errors=True)
         for path in self.work.iterdir():
             if path != head:
                 path.unlink()
@@ -86,6 +93,16 @@ class Store:
         """The finished part of this name, or None."""
         path = self.work / f"{part}.json"
         return _read_json(path) if path.exists() else None
+
+    def parts(self, name: str, count: int) -> Iterator[dict[str, Any]]:
+        """Read those of ``count`` parts of this name that are finished, one at a time."""
+        for k in range(count):
+            if (part := self.get(f"{name}.{k}")) is not None:
+                yield part
+
+    def __contains__(self, part: str) -> bool:
+        """Whether a part of this name is finished."""
+        return (self.work / f"{part}.json").exists()
 
     def put(self, part: str, value: dict[str, Any]) -> None:
         """Keep a finished part."""
@@ -111,7 +128,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write so that a reader (or a crash) sees the old file or the new one, never half."""
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
-        json.dump(value, file, allow_nan=False)
+        file.write(json.dumps(value, allow_nan=False))  # in C, unlike json.dump
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)

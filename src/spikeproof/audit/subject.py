@@ -1,9 +1,10 @@
-"""What is audited: one model on one set of recordings, binned once."""
+"""What is audited: one model on recordings that are binned when they are asked for."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from spikeproof.adapters import Check
+from spikeproof.audit.binned import Binned
 from spikeproof.events import Data, Events, Grid
 from spikeproof.types import Cells, Labels, Model
 
@@ -20,9 +22,8 @@ from spikeproof.types import Cells, Labels, Model
 class Subject:
     """A model and its recordings.
 
-    ``cells`` ``[N, T, 2, H, W]`` and ``labels`` ``[N]`` are the audited part of the test split,
-    ``learn_cells`` and ``learn_labels`` recordings that universal attacks may learn from; both
-    are held as small integers. ``index`` gives the place of each audited recording in the split.
+    ``cells`` are the audited part of the test split, ``learn_cells`` recordings that universal
+    attacks may learn from; both are indexed like tensors ``[N, T, 2, H, W]`` of small integers.
     ``about`` describes the model for the report, ``checks`` say what was asked of it. ``model``
     gives the verdicts, attacks see ``search``.
     """
@@ -32,20 +33,37 @@ class Subject:
     about: dict[str, Any]
     data: Data
     grid: Grid
-    index: Tensor
-    cells: Tensor
-    labels: Labels
-    learn_cells: Tensor
-    learn_labels: Int[Tensor, " m"]
+    cells: Binned
+    learn_cells: Binned
     checks: tuple[Check, ...] = ()
 
     def __len__(self) -> int:
         """Count the audited recordings."""
-        return len(self.labels)
+        return len(self.cells)
+
+    @cached_property
+    def index(self) -> Tensor:
+        """The place of each audited recording in the split, ``[N]``."""
+        return torch.from_numpy(self.cells.index.copy())
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Of the audited recordings, ``[N]``."""
+        return torch.from_numpy(self.data.test.labels[self.cells.index])
+
+    @cached_property
+    def learn_labels(self) -> Int[Tensor, " m"]:
+        """Of the recordings to learn from, ``[M]``."""
+        return torch.from_numpy(self.data.learn.labels[self.learn_cells.index])
 
     def events(self, i: int) -> Events:
-        """The recording behind ``cells[i]``."""
-        return self.data.test.events(int(self.index[i]))
+        """The audited recording ``i``."""
+        return self.cells.events(i)
+
+    def spread(self, i: int, most: int | None) -> bool:
+        """Whether recording ``i`` is one of ``most``, spread evenly (None: all)."""
+        n = len(self)
+        return most is None or i * most // n > (i - 1) * most // n
 
     def clean(self, chosen: Tensor) -> Cells:
         """Audited recordings as float cells."""
@@ -63,7 +81,7 @@ class Subject:
         for name in sorted(state):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(state[name].cpu().numpy()).tobytes())
-        for tensor in (self.cells, self.labels, self.learn_cells, self.learn_labels):
-            digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+        for part in (self.cells, self.learn_cells):
+            part.update(digest)
         digest.update(repr((self.grid, self.about.get("assumptions"))).encode())
         return digest.hexdigest()

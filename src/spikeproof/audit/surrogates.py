@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from spikeproof.adapters.adapted import Adapted
@@ -14,7 +15,7 @@ from spikeproof.models import Surrogate, surrogate_name, surrogate_named
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.threats import Flip
-from spikeproof.types import Labels, Model
+from spikeproof.types import Labels, Model, Pool
 
 Choice: TypeAlias = Surrogate | Literal["ensemble"] | None
 """The standard ensemble, or plain attacks with this surrogate only (None: the model's own)."""
@@ -29,7 +30,7 @@ def check_name(text: str) -> None:
 
 
 def surrogate_of(
-    text: str, model: Model, x: Tensor, labels: Labels
+    text: str, model: Model, x: Pool, labels: Labels
 ) -> tuple[Choice, list[dict[str, Any]]]:
     """What ``text`` names, and what was tried.
 
@@ -45,8 +46,7 @@ def surrogate_of(
     if text != "auto":
         named = surrogate_named(text)
         return (named if _takes_one(model) else None), []
-    right = answer(model, x.float()).argmax(1) == labels
-    few = right.nonzero().squeeze(1)[:TRIED]
+    few = _first_right(model, x, labels)
     surrogate, table = choose_surrogate(model, x[few].float(), Mislead(labels[few]), Flip())
     return surrogate, [
         {
@@ -57,6 +57,16 @@ def surrogate_of(
         }
         for tried in table
     ]
+
+
+def _first_right(model: Model, x: Pool, labels: Labels) -> Tensor:
+    """The places of the first recordings that ``model`` classifies right, as many as are tried."""
+    found: list[Tensor] = []
+    for part in torch.split(torch.arange(len(labels)), 32):
+        found.append(part[answer(model, x[part].float()).argmax(1) == labels[part]])
+        if sum(map(len, found)) >= TRIED:
+            break
+    return torch.cat(found)[:TRIED]
 
 
 def _takes_one(model: Model) -> bool:

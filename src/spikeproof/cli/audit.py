@@ -45,6 +45,15 @@ def command(
     recordings: Annotated[
         int, typer.Option(min=1, metavar="N", help="Test recordings to audit, drawn by --seed.")
     ] = 100,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Write event files of so many recordings only, spread evenly.",
+            show_default="all",
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard an audit in --out and begin anew.")
     ] = False,
@@ -127,6 +136,7 @@ def command(
                 refractory=refractory,
                 fit_steps=fit_steps,
                 surrogate=model.surrogate,
+                keep=keep,
             )
             subject = subject_of(model.choice(run.device), data.choice(), settings, tell)
         out.print(_head(subject))

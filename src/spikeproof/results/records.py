@@ -6,6 +6,7 @@ flips are cells of the grid, times are seconds unless the name ends in ``_us``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -163,7 +164,12 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack, or one control, over all recordings."""
+    """One attack, or one control, over all recordings.
+
+    ``rows`` are a tuple, or a file that is read anew each time they are asked for: an audit of
+    many recordings has more of them than should be in memory. In ``results.json`` they are a list,
+    or the name of the file.
+    """
 
     id: str
     title: str
@@ -190,7 +196,7 @@ class Attack:
     gradients: int = 0
     forwards: int = 0
     stages: tuple[Contribution, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: Iterable[Row] = ()
 
     @property
     def measured(self) -> bool:

@@ -1,0 +1,97 @@
+"""The model on the unchanged recordings, part by part, with which every audit begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikeproof.audit.columns import Columns, columns
+from spikeproof.audit.store import Store
+from spikeproof.audit.subject import Subject
+from spikeproof.errors import InvalidModel
+from spikeproof.evaluate import answer, work
+from spikeproof.events import write
+from spikeproof.types import Labels
+
+_NUMBERS = ("prediction", "active", "events", "spikes", "synops")
+
+
+@dataclass(frozen=True, eq=False)
+class Clean:
+    """What the model says of each audited recording, and what is known of it; columns ``[N]``."""
+
+    numbers: Columns
+    seconds: float
+
+    @property
+    def predictions(self) -> Labels:
+        """Class of each recording, ``[N]``."""
+        return torch.from_numpy(self.numbers["prediction"].astype(np.int64))
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Figures of all recordings; none if nothing could be measured."""
+        return self.numbers.get(name, np.zeros(0))
+
+
+def clean(
+    subject: Subject,
+    store: Store,
+    parts: tuple[Tensor, ...],
+    keep: int | None,
+    tell: Callable[[float], None] = lambda _: None,
+) -> Clean:
+    """Measure what is missing, and write ``keep`` of the recordings into the audit's folder.
+
+    Raises :class:`InvalidModel` for labels that the model has no output for.
+    """
+    for k, part in enumerate(parts):
+        if f"clean.{k}" not in store:
+            if k:  # what is wrong with a model shows in the first part, before any other word
+                tell(k / len(parts))
+            store.put(f"clean.{k}", _measured(subject, part, store.folder, keep))
+    seconds: list[float] = []
+
+    def rows() -> Iterator[list[dict[str, Any]]]:
+        for part in store.parts("clean", len(parts)):
+            seconds.append(part["seconds"])
+            yield part["rows"]
+
+    return Clean(columns(rows(), _NUMBERS), sum(seconds))
+
+
+def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) -> dict[str, Any]:
+    began = time.perf_counter()
+    x = subject.clean(part)
+    logits = answer(subject.model, x)
+    if bool((subject.labels >= logits.shape[1]).any()):
+        raise InvalidModel(
+            f"label {int(subject.labels.max())} is outside the model's {logits.shape[1]}"
+            " classes; give data with the classes that the model was trained on"
+        )
+    effort = work(subject.model, x)
+    active = (x > 0).flatten(1).sum(1)
+    rows = []
+    for j, i in enumerate(part.tolist()):
+        events = subject.events(i)
+        if subject.spread(i, keep):
+            path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, events)
+        rows.append(
+            {
+                "place": i,
+                "prediction": int(logits[j].argmax()),
+                "active": int(active[j]),
+                "events": len(events),
+                **(effort.of(j) if effort is not None else {}),
+            }
+        )
+    return {"rows": rows, "seconds": time.perf_counter() - began}
