@@ -2,7 +2,8 @@
 
 Every pixel keeps its number of events of each polarity; an event may come up to ``max_shift``
 bins earlier or later, never into an occupied cell. These are the budgets of Spike-Retiming (Yu et
-al., ICLR 2026, arXiv 2602.03284): ``max_shift`` is its B-infinity, ``max_events`` its B-0.
+al., ICLR 2026, arXiv 2602.03284): ``max_shift`` is its B-infinity, ``max_total`` its B-1 and
+``max_events`` its B-0.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats.base import Budget, best, check_budget, resolve_budget
+from spikeproof.threats.base import Budget, active, best, check_budget, resolve_budget
 from spikeproof.threats.sensor import Sensor
 from spikeproof.threats.verdict import Verdict
 from spikeproof.types import Cells, Counts, Flags, Gain, PerSample
@@ -26,16 +27,18 @@ _ROUNDS = 3  # of matching events to free cells; each round places the best of e
 class Retime:
     """Move at most ``max_events`` events by at most ``max_shift`` time bins each.
 
-    ``max_events`` is a whole number, a float share of the active cells, or None for no limit.
-    Binary grids only.
+    All shifts together come to at most ``max_total`` bins. Both are a whole number, a float share
+    of the active cells, or None for no limit. Binary grids only.
     """
 
     max_shift: int = 2
     max_events: Budget = None
     sensor: Sensor | None = None
+    max_total: Budget = None
 
     def __post_init__(self) -> None:
         check_budget(self.max_events, "max_events")
+        check_budget(self.max_total, "max_total")
         if self.max_shift < 1:
             raise InvalidThreat(f"max_shift is {self.max_shift}; moving needs at least 1 bin")
 
@@ -46,16 +49,32 @@ class Retime:
         elif self.max_events is not None:
             many = f"at most {self.max_events}"
         bins = "bin" if self.max_shift == 1 else "bins"
-        return f"move {many} events in time, each by at most {self.max_shift} {bins}"
+        text = f"move {many} events in time, each by at most {self.max_shift} {bins}"
+        if self.max_total is None:
+            return text
+        if isinstance(self.max_total, float):
+            return f"{text}, all together by at most {self.max_total:g} bins per active cell"
+        return f"{text}, all together by at most {self.max_total} bins"
 
     def at(self, budget: Budget) -> Retime:
         """The same threat with another number of events."""
         return replace(self, max_events=budget)
 
     def limit(self, clean: Cells) -> Counts:
-        """Moves allowed per sample (at most all active cells)."""
-        most = resolve_budget(self.max_events, clean, "max_events")
-        return torch.minimum(most, (clean > 0).flatten(1).sum(1))
+        """Moves allowed per sample (at most all active cells, and one per bin of the total)."""
+        most = torch.minimum(self._most(clean), active(clean))
+        return torch.minimum(most, self._total(clean))
+
+    def _most(self, clean: Cells) -> Counts:
+        return resolve_budget(self.max_events, clean, "max_events")
+
+    def _total(self, clean: Cells) -> Counts:
+        """Bins that all shifts of a sample may come to."""
+        if isinstance(self.max_total, int):  # which may be more than the grid has cells
+            return torch.full((len(clean),), self.max_total, device=clean.device)
+        if self.max_total is None:
+            return active(clean) * self.max_shift
+        return resolve_budget(self.max_total, clean, "max_total")
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
         """Events that left their cell, per sample."""
@@ -64,38 +83,45 @@ class Retime:
     def select(self, clean: Cells, gain: Gain, count: Counts | None = None) -> Cells:
         """``clean`` with its ``count`` best moves; a move gains what its two cells gain.
 
-        With a ``sensor``, an event's own old place counts as activity of its pixel, so moves that
-        are short beside the refractory time are not offered.
+        Where the total can run out, a move is worth what it gains per bin (the greedy rule for
+        filling a knapsack). With a ``sensor``, an event's own old place counts as activity of its
+        pixel, so moves that are short beside the refractory time are not offered.
         """
-        limit = self.limit(clean)
+        limit, left = self.limit(clean), self._total(clean)
         room = limit if count is None else torch.minimum(count, limit)
         free = clean == 0
         if self.sensor is not None:
             free &= torch.isfinite(self.sensor.permit(clean, gain))
         adv, free, wish = clean.clone().view(-1), free.view(-1), gain.reshape(-1)
         source = (clean > 0).view(-1).nonzero().squeeze(1)  # [E] events, as flat cells of the batch
+        size, stride = clean[:1].numel(), math.prod(clean.shape[2:])
         for _ in range(_ROUNDS):
-            target, value = self._best_moves(clean, wish, source, free)
+            sample = source // max(size, 1)
+            dear = (left < room * min(self.max_shift, clean.shape[1]))[sample]
+            target, value = self._best_moves(clean, wish, source, free, left[sample], dear)
             offer = torch.full_like(wish, -torch.inf)
             offer[source] = value
-            chosen = best(offer.view_as(clean), room)
-            moved = chosen.view(-1)[source]
+            moved = best(offer.view_as(clean), room).view(-1)[source]
+            length = (target - source).abs() // stride
+            moved &= _affordable(sample, value.masked_fill(~moved, -torch.inf), length, left)
             if not bool(moved.any()):
                 break
             adv[source[moved]] = 0.0
             adv[target[moved]] = 1.0
             free[target[moved]] = False
-            room = room - chosen.flatten(1).sum(1)
+            room = room.index_add(0, sample[moved], -torch.ones_like(sample[moved]))
+            left = left.index_add(0, sample[moved], -length[moved])
             source = source[~moved]
         return adv.view_as(clean)
 
     def _best_moves(
-        self, clean: Cells, wish: Tensor, source: Tensor, free: Tensor
+        self, clean: Cells, wish: Tensor, source: Tensor, free: Tensor, left: Tensor, dear: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Target and value of the best move of each event; ``-inf`` for events that stay.
 
-        Each event takes its best free cell; where several want one cell, the best of them gets
-        it (the first, if they are equal), so no two moves meet.
+        Each event takes its best free cell that is no further than the ``left`` bins; where several
+        want one cell, the best of them gets it (the first, if they are equal), so no two moves
+        meet. Where bins are ``dear``, the value is per bin.
         """
         bins = clean.shape[1]
         stride = math.prod(clean.shape[2:])
@@ -103,9 +129,10 @@ class Retime:
         target = source.clone()
         value = torch.full_like(wish[source], -torch.inf)
         for step in self._steps():
-            inside = (time + step >= 0) & (time + step < bins)
+            inside = (time + step >= 0) & (time + step < bins) & (abs(step) <= left)
             there = torch.where(inside, source + step * stride, source)
             gained = torch.where(free[there], wish[source] + wish[there], -torch.inf)
+            gained = torch.where(dear, gained / abs(step), gained)
             better = gained > value
             value, target = torch.where(better, gained, value), torch.where(better, there, target)
         offered = torch.full_like(wish, -torch.inf).scatter_reduce_(0, target, value, "amax")
@@ -122,13 +149,14 @@ class Retime:
     def check(self, clean: Cells, adv: Cells) -> Verdict:
         """Judge by pairing, per pixel and polarity, events gone with events come, in time order.
 
-        In one dimension the sorted pairing has the smallest largest shift, so if it is too long
-        every pairing is.
+        In one dimension the sorted pairing has the smallest largest shift and the smallest sum of
+        shifts, so if it is too long, or too long in all, every pairing is.
         """
         gone, come = (clean > 0) & (adv == 0), (adv > 0) & (clean == 0)
         same_count = (gone.sum(1) == come.sum(1)).flatten(1).all(1)
         bins = clean.shape[1]
-        far = (_sorted_times(gone) - _sorted_times(come)).abs().flatten(1).amax(1)
+        shifts = (_sorted_times(gone) - _sorted_times(come)).abs().flatten(1)
+        far = shifts.amax(1)
         moved = gone.flatten(1).sum(1)
         binary: Flags = ((clean == 0) | (clean == 1)).flatten(1).all(1)
         binary &= ((adv == 0) | (adv == 1)).flatten(1).all(1)
@@ -136,11 +164,30 @@ class Retime:
             "a cell is not 0 or 1": ~binary,
             "a pixel's number of events changed": ~same_count,
             f"an event moved by more than {self.max_shift} of {bins} bins": far > self.max_shift,
-            "more events than the budget were moved": moved > self.limit(clean),
+            "more events than the budget were moved": moved > self._most(clean),
+            "all shifts together come to more bins than the budget": (
+                shifts.sum(1) > self._total(clean)
+            ),
         }
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
         return Verdict.of(broken)
+
+
+def _affordable(sample: Tensor, value: Tensor, length: Tensor, left: Tensor) -> Tensor:
+    """Of each sample's moves the most valuable ones whose ``length`` is ``left`` in all.
+
+    Moves without value are not among them.
+    """
+    worth = value > -torch.inf
+    order = value.argsort(descending=True, stable=True)
+    order = order[sample[order].argsort(stable=True)]  # sample by sample, the best first
+    spent = torch.where(worth, length, 0)[order].cumsum(0)
+    whole = torch.zeros_like(left).index_add(0, sample, torch.where(worth, length, 0))
+    before = (whole.cumsum(0) - whole)[sample[order]]
+    fits = torch.zeros_like(worth)
+    fits[order] = spent - before <= left[sample[order]]
+    return fits & worth
 
 
 def _sorted_times(cells: Tensor) -> Tensor:
