@@ -63,12 +63,12 @@ class Retime:
     def limit(self, clean: Cells) -> Counts:
         """Moves allowed per sample (at most all active cells, and one per bin of the total)."""
         most = torch.minimum(self._most(clean), active(clean))
-        return torch.minimum(most, self._total(clean))
+        return torch.minimum(most, self.total(clean))
 
     def _most(self, clean: Cells) -> Counts:
         return resolve_budget(self.max_events, clean, "max_events")
 
-    def _total(self, clean: Cells) -> Counts:
+    def total(self, clean: Cells) -> Counts:
         """Bins that all shifts of a sample may come to."""
         if isinstance(self.max_total, int):  # which may be more than the grid has cells
             return torch.full((len(clean),), self.max_total, device=clean.device)
@@ -80,6 +80,11 @@ class Retime:
         """Events that left their cell, per sample."""
         return ((clean > 0) & (adv == 0)).flatten(1).sum(1).to(clean)
 
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Shifts on offer, in bins, the shortest first."""
+        return tuple(s * sign for s in range(1, self.max_shift + 1) for sign in (1, -1))
+
     def select(self, clean: Cells, gain: Gain, count: Counts | None = None) -> Cells:
         """``clean`` with its ``count`` best moves; a move gains what its two cells gain.
 
@@ -87,64 +92,69 @@ class Retime:
         filling a knapsack). With a ``sensor``, an event's own old place counts as activity of its
         pixel, so moves that are short beside the refractory time are not offered.
         """
-        limit, left = self.limit(clean), self._total(clean)
-        room = limit if count is None else torch.minimum(count, limit)
-        free = clean == 0
+        wish = gain.reshape(-1)
+        source, there, inside = self.places(clean)
+        value = torch.where(inside, wish[source].unsqueeze(1) + wish[there], -torch.inf)
         if self.sensor is not None:
-            free &= torch.isfinite(self.sensor.permit(clean, gain))
-        adv, free, wish = clean.clone().view(-1), free.view(-1), gain.reshape(-1)
-        source = (clean > 0).view(-1).nonzero().squeeze(1)  # [E] events, as flat cells of the batch
-        size, stride = clean[:1].numel(), math.prod(clean.shape[2:])
+            allowed = torch.isfinite(self.sensor.permit(clean, gain)).view(-1)
+            value = value.masked_fill(~allowed[there], -torch.inf)
+        return self._moved(clean, source, there, value, count)
+
+    def select_moves(self, clean: Cells, value: Tensor, count: Counts | None = None) -> Cells:
+        """The same where every move has a ``value`` ``[E, S]`` of its own.
+
+        Rows are the active cells of ``clean`` in their order, columns the shifts ``steps``.
+        """
+        source, there, inside = self.places(clean)
+        value = value.masked_fill(~inside, -torch.inf)
+        if self.sensor is not None:
+            best_for = torch.full_like(clean, -torch.inf).view(-1)
+            best_for.scatter_reduce_(0, there.view(-1), value.reshape(-1).to(clean), "amax")
+            allowed = torch.isfinite(self.sensor.permit(clean, best_for.view_as(clean))).view(-1)
+            value = value.masked_fill(~allowed[there], -torch.inf)
+        return self._moved(clean, source, there, value, count)
+
+    def places(self, clean: Cells) -> tuple[Tensor, Tensor, Tensor]:
+        """Where events are and can go, as flat cells of the batch.
+
+        Active cells ``[E]``, the cell of each of their moves ``[E, S]`` (their own for a move out
+        of the recording), and flags ``[E, S]`` of moves to an empty cell of the recording.
+        """
+        bins, stride = clean.shape[1], math.prod(clean.shape[2:])
+        source = (clean > 0).view(-1).nonzero()  # [E, 1]
+        steps = torch.tensor(self.steps, device=clean.device)
+        time = source // stride % bins + steps
+        there = torch.where((time >= 0) & (time < bins), source + steps * stride, source)
+        return source.squeeze(1), there, (clean == 0).view(-1)[there]
+
+    def _moved(
+        self, clean: Cells, source: Tensor, there: Tensor, value: Tensor, count: Counts | None
+    ) -> Cells:
+        """``clean`` after the best moves to ``there``, by ``value`` (both ``[E, S]``)."""
+        limit, left = self.limit(clean), self.total(clean)
+        room = limit if count is None else torch.minimum(count, limit)
+        free = (clean == 0).view(-1)
+        adv = clean.clone().view(-1)
+        sample = source // max(clean[:1].numel(), 1)
+        length = torch.tensor(self.steps, device=clean.device).abs()
         for _ in range(_ROUNDS):
-            sample = source // max(size, 1)
-            dear = (left < room * min(self.max_shift, clean.shape[1]))[sample]
-            target, value = self._best_moves(clean, wish, source, free, left[sample], dear)
-            offer = torch.full_like(wish, -torch.inf)
-            offer[source] = value
+            dear = (left < room * min(self.max_shift, clean.shape[1]))[sample].unsqueeze(1)
+            now = torch.where(dear, value / length, value)
+            now = now.masked_fill(~free[there] | (length > left[sample].unsqueeze(1)), -torch.inf)
+            step, worth = _one_each(now, there, clean.numel())
+            offer = torch.full(free.shape, -torch.inf, dtype=worth.dtype, device=clean.device)
+            offer[source] = worth
             moved = best(offer.view_as(clean), room).view(-1)[source]
-            length = (target - source).abs() // stride
-            moved &= _affordable(sample, value.masked_fill(~moved, -torch.inf), length, left)
+            far = length[step]
+            moved &= _affordable(sample, worth.masked_fill(~moved, -torch.inf), far, left)
             if not bool(moved.any()):
                 break
-            adv[source[moved]] = 0.0
-            adv[target[moved]] = 1.0
-            free[target[moved]] = False
+            target = there.gather(1, step.unsqueeze(1)).squeeze(1)[moved]
+            adv[source[moved]], adv[target], free[target] = 0.0, 1.0, False
+            value = value.masked_fill(moved.unsqueeze(1), -torch.inf)
             room = room.index_add(0, sample[moved], -torch.ones_like(sample[moved]))
-            left = left.index_add(0, sample[moved], -length[moved])
-            source = source[~moved]
+            left = left.index_add(0, sample[moved], -far[moved])
         return adv.view_as(clean)
-
-    def _best_moves(
-        self, clean: Cells, wish: Tensor, source: Tensor, free: Tensor, left: Tensor, dear: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Target and value of the best move of each event; ``-inf`` for events that stay.
-
-        Each event takes its best free cell that is no further than the ``left`` bins; where several
-        want one cell, the best of them gets it (the first, if they are equal), so no two moves
-        meet. Where bins are ``dear``, the value is per bin.
-        """
-        bins = clean.shape[1]
-        stride = math.prod(clean.shape[2:])
-        time = source // stride % bins
-        target = source.clone()
-        value = torch.full_like(wish[source], -torch.inf)
-        for step in self._steps():
-            inside = (time + step >= 0) & (time + step < bins) & (abs(step) <= left)
-            there = torch.where(inside, source + step * stride, source)
-            gained = torch.where(free[there], wish[source] + wish[there], -torch.inf)
-            gained = torch.where(dear, gained / abs(step), gained)
-            better = gained > value
-            value, target = torch.where(better, gained, value), torch.where(better, there, target)
-        offered = torch.full_like(wish, -torch.inf).scatter_reduce_(0, target, value, "amax")
-        wins = (value > 0) & (value == offered[target])
-        order = torch.arange(len(source), device=source.device)
-        first = torch.full_like(wish, len(source), dtype=torch.long)
-        first.scatter_reduce_(0, target[wins], order[wins], "amin")
-        wins &= first[target] == order
-        return target, torch.where(wins, value, -torch.inf)
-
-    def _steps(self) -> list[int]:
-        return [s * sign for s in range(1, self.max_shift + 1) for sign in (1, -1)]
 
     def check(self, clean: Cells, adv: Cells) -> Verdict:
         """Judge by pairing, per pixel and polarity, events gone with events come, in time order.
@@ -166,12 +176,29 @@ class Retime:
             f"an event moved by more than {self.max_shift} of {bins} bins": far > self.max_shift,
             "more events than the budget were moved": moved > self._most(clean),
             "all shifts together come to more bins than the budget": (
-                shifts.sum(1) > self._total(clean)
+                shifts.sum(1) > self.total(clean)
             ),
         }
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
         return Verdict.of(broken)
+
+
+def _one_each(value: Tensor, there: Tensor, cells: int) -> tuple[Tensor, Tensor]:
+    """Of moves ``[E, S]``, the best one of each event ``[E]`` and its value; ``-inf`` for none.
+
+    Where several events want one of the ``cells``, the best of them gets it (the first, if they
+    are equal), so no two moves meet.
+    """
+    worth, step = value.max(1)
+    target = there.gather(1, step.unsqueeze(1)).squeeze(1)
+    offered = worth.new_full((cells,), -torch.inf).scatter_reduce_(0, target, worth, "amax")
+    wins = (worth > 0) & (worth == offered[target])
+    order = torch.arange(len(worth), device=value.device)
+    first = torch.full((cells,), len(worth), device=value.device)
+    first.scatter_reduce_(0, target[wins], order[wins], "amin")
+    wins &= first[target] == order
+    return step, torch.where(wins, worth, -torch.inf)
 
 
 def _affordable(sample: Tensor, value: Tensor, length: Tensor, left: Tensor) -> Tensor:
