@@ -96,6 +96,37 @@ def test_a_budget_of_nothing_changes_nothing(problem, max_shift):
     assert torch.equal(Retime(max_shift).select(clean, gain, none), clean)
 
 
+@given(problems(), st.integers(1, 4), budgets, sensors, budgets)
+def test_moves_with_values_of_their_own_keep_every_promise(problem, max_shift, budget, sensor, tot):
+    clean, gain = problem
+    if isinstance(budget, int):
+        budget = min(budget, clean[0].numel())
+    threat = Retime(max_shift, budget, sensor, tot)
+    source, there, inside = threat.places(clean)
+    assert torch.equal(source, (clean > 0).flatten().nonzero().flatten())
+    assert (clean.flatten()[there[inside]] == 0).all()
+    value = torch.randn(there.shape, generator=torch.Generator().manual_seed(0))
+    adv = threat.select_moves(clean, value)
+    verdict = threat.check(clean, adv)
+    assert verdict.ok.all(), verdict.why
+    assert (threat.cost(clean, adv) <= threat.limit(clean)).all()
+    assert torch.equal(threat.select_moves(clean, -value.abs()), clean)
+    if sensor is None:  # what cells gain is a special case
+        sums = gain.flatten()[source].unsqueeze(1) + gain.flatten()[there]
+        assert torch.equal(threat.select_moves(clean, sums), threat.select(clean, gain))
+
+
+def test_each_event_makes_its_most_valuable_move_or_the_next_one_if_that_is_taken():
+    clean = line(0, 1, 0, 1, 0)
+    threat = Retime(1)
+    assert threat.steps == (1, -1)
+    # rows: bin 1 off, bin 1 on, bin 3 off (which wants bin 2 more than the first does), bin 3 on
+    value = torch.tensor([[3.0, 2.0], [-1.0, 4.0], [-1.0, 5.0], [9.0, -1.0]])
+    adv = threat.select_moves(clean, value)
+    assert adv[0, :, 0, 0, 0].tolist() == [1, 0, 1, 0, 0]
+    assert adv[0, :, 1, 0, 0].tolist() == [1, 0, 0, 0, 1]
+
+
 @given(problems(), st.integers(1, 8), budgets)
 def test_a_total_that_cannot_run_out_is_none(problem, max_shift, budget):
     clean, gain = problem

@@ -13,11 +13,11 @@ Known (published configuration): cross-entropy, weight 1 with a warm-up of 5 ste
 the places of the recording's events and of a recording of the target class; on binary grids each
 cell has two states. Decided: a place is a pixel in a time bin, and as a bin can hold an event of
 each polarity, that is a fourth state; as there is no recording of another class at hand, candidates
-are the places within ``reach`` of the recording's own events; the change is a mean over these, and
-its weight is 100 (on N-MNIST 1 takes almost four times as many edits); tau falls geometrically. What
-is handed in is not a draw: edits are wanted by the log-odds of the edited cell against the clean
-one, the threat makes them, and of the iterates that fool the one with the fewest is cut to what
-suffices (:mod:`spikeproof.attacks.peers.fewest`).
+are the places within ``reach`` of the recording's own events; the change is a mean over these and
+weighs 100 (on N-MNIST a weight of 1 takes almost four times as many edits); tau falls
+geometrically. What is handed in is not a draw: edits are wanted by the log-odds of the edited cell
+against the clean one, the threat makes them, and of the iterates that fool the one with the fewest
+is cut to what suffices (:mod:`spikeproof.attacks.peers.fewest`).
 """
 
 from __future__ import annotations

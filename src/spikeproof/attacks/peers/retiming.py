@@ -9,10 +9,10 @@ hold more than one event, one on budgets overspent. The three budgets are those 
 :class:`~spikeproof.threats.Retime`.
 
 Known: kappa 1, step size 1, |phi| <= 10, weights 20 (places) and 10 (budgets; 5 for the number of
-moves), 40 steps. Decided: a step is scaled by the recording's largest entry of the gradient; the
-penalties are shares, of events too many and of the budget overspent; the most probable moves are
-those with the highest log-odds against staying; of the iterates whose events fool, the first one
-ends the search, with as few of its moves as suffice.
+moves), 40 steps. Decided: the gradient of the loss is scaled to a largest entry of 1 for each
+recording, the penalties are events too many and budget overspent per event, and a step is scaled to
+a largest entry of 1 again; the most probable moves are those with the highest log-odds against
+staying; the first iterate that fools ends the search, with as few of its moves as suffice.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ class SpikeRetiming:
             raise InvalidThreat("spike-retiming moves events in time; give it a Retime threat")
         found, live = x.clone(), (~victim.reached(x, goal)).nonzero().squeeze(1)
         clean = adv = x[live]
-        phi = clean.new_zeros(
-            int((clean > 0).sum()), 1 + len(threat.steps)
-        )  # stay, then the shifts
+        events = int(active(clean).sum())
+        phi = clean.new_zeros(events, 1 + len(threat.steps))  # to stay, then the shifts
         for _ in range(self.steps):
             if not len(live):
                 break
@@ -84,17 +83,17 @@ class SpikeRetiming:
         pi = torch.softmax(phi / self.kappa, 1)
         pi[:, 1:] *= inside
         pi /= pi.sum(1, keepdim=True)
-        held = torch.zeros(clean.numel()).index_add_(0, place.flatten(), pi.flatten())
+        held = clean.new_zeros(clean.numel()).index_add_(0, place.flatten(), pi.flatten())
         largest = gradient.flatten(1).abs().amax(1).clamp(min=1e-30)
         worth = gradient.reshape(-1)[place] / largest[sample].unsqueeze(1)
         worth -= self.crowding * (held > 1)[place] / events[sample].unsqueeze(1)
         shifts = torch.tensor((0, *threat.steps)).abs().to(pi)
         for each, budget in ((shifts.sign(), threat.limit(clean)), (shifts, threat.total(clean))):
-            spent = torch.zeros(len(clean)).index_add_(0, sample, (pi * each).sum(1))
+            spent = clean.new_zeros(len(clean)).index_add_(0, sample, (pi * each).sum(1))
             price = self.overspending * (spent > budget) / events.clamp(min=1)
             worth -= price[sample].unsqueeze(1) * each
         slope = pi * (worth - (pi * worth).sum(1, keepdim=True)) / self.kappa
-        most = torch.zeros(len(clean)).scatter_reduce_(0, sample, slope.abs().amax(1), "amax")
+        most = clean.new_zeros(len(clean)).scatter_reduce_(0, sample, slope.abs().amax(1), "amax")
         slope /= most.clamp(min=1e-30)[sample].unsqueeze(1)
         return (phi + self.rate * slope).clamp(-self.bound, self.bound)
 

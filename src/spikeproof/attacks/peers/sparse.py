@@ -6,11 +6,11 @@ optimised with Adam to lower the probability of the true class,
 
     ``maximise L(f(clip(x + m * selected, 0, 1)))``.
 
-Known: which frames are attacked is a setting, the published N-MNIST notebook takes 20 steps and
-gives the norm of the modifier no weight. Decided: the step size; how a real-valued modifier becomes
-events, which the model is never asked in the paper: cells whose modifier points to their edit are
-edited, the largest modifier first, within the threat; of the iterates whose events fool, the last
-one is cut to as few edits as suffice (:mod:`spikeproof.attacks.peers.fewest`).
+Known: which frames are attacked is a setting; the published N-MNIST notebook takes 20 steps and
+gives the norm of the modifier no weight. Decided: the step size, and how a real-valued modifier
+becomes events. Cells whose modifier points to their edit are edited, the largest modifier first,
+within the threat; of the iterates whose events fool, the last one is cut to as few edits as suffice
+(:mod:`spikeproof.attacks.peers.fewest`).
 """
 
 from __future__ import annotations
