@@ -28,33 +28,52 @@ def test_the_fused_loops_do_what_the_eager_ones_do(device):
     assert "skipped" not in done.stdout
 
 
-POINTERS = ("current", "grad", "v", "slope_of", "spikes", "out")
-CHOSEN = ("kind", "hard", "block")
+POINTERS = ("current", "grad", "v", "slope_of", "spikes", "out", "constants", "start")
+WHOLE = ("n_steps", "n_units")
+
+
+def machine_code(loop, architecture, **chosen):
+    """Of a kernel, for a device that need not be there."""
+    triton = pytest.importorskip("triton", reason="Triton is not made for this platform")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    types = dict.fromkeys(loop.arg_names, "fp32") | dict.fromkeys(WHOLE, "i32")
+    types |= dict.fromkeys(POINTERS, "*fp32") | dict.fromkeys(chosen, "constexpr")
+    source = ASTSource(loop, {name: types[name] for name in loop.arg_names}, chosen)
+    return triton.compile(source, target=GPUTarget("cuda", architecture, 32)).asm
 
 
 @pytest.mark.parametrize("architecture", [80, 90])
 @pytest.mark.parametrize("hard", [True, False])
-@pytest.mark.parametrize("kind", [None, 0, 1, 2, 3])
-def test_the_loops_compile_for_devices_and_touch_memory_once(architecture, hard, kind):
-    """To machine code of A100 and H100, which needs neither. 12 bytes for each neuron and bin: the
-    forward loop loads one number and stores two, the backward loop loads two and stores one, and
-    a bump that was computed before (kind 0) is one more, or takes the place of the potential."""
+def test_the_loops_compile_for_devices_and_touch_memory_once(architecture, hard):
+    """12 bytes for each neuron and bin: the forward loop loads one number and stores two, the
+    backward loop loads two and stores one. A bump that was computed before (kind 0) is one more,
+    or takes the place of the potential."""
     pytest.importorskip("triton", reason="Triton is not made for this platform")
-    import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     from spikeproof.models import triton_kernels
 
-    loop = triton_kernels._forward if kind is None else triton_kernels._backward
-    chosen = {n: v for n, v in zip(CHOSEN, (kind, hard, 256), strict=True) if n in loop.arg_names}
-    types = dict.fromkeys(loop.arg_names, "fp32") | dict.fromkeys(("n_steps", "n_units"), "i32")
-    types |= dict.fromkeys(POINTERS, "*fp32") | dict.fromkeys(chosen, "constexpr")
-    source = ASTSource(loop, {name: types[name] for name in loop.arg_names}, chosen)
-    made = triton.compile(source, target=GPUTarget("cuda", architecture, 32)).asm
-    assert made["cubin"]
-    loads, stores = (made["ptx"].count(word) for word in ("ld.global", "st.global"))
-    assert loads / stores == {None: 1 / 2, 0: 3.0 if hard else 2.0}.get(kind, 2.0)
+    settings = {"hard": hard, "block": 256}
+    made = [machine_code(triton_kernels._forward, architecture, **settings)]
+    for kind in range(4):
+        made.append(machine_code(triton_kernels._backward, architecture, kind=kind, **settings))
+    assert all(code["cubin"] for code in made)
+    loads, stores = ([code["ptx"].count(word) for code in made] for word in ("ld.gl", "st.gl"))
+    per_store = [a / b for a, b in zip(loads, stores, strict=True)]
+    assert per_store == [1 / 2, 3.0 if hard else 2.0, 2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("multiple", [True, False])
+@pytest.mark.parametrize("reset", ["forgets", "erases", "neither"])
+def test_the_loops_of_other_frameworks_neurons_compile_too(multiple, reset):
+    pytest.importorskip("triton", reason="Triton is not made for this platform")
+    from spikeproof.models import triton_dynamics
+
+    settings = {"strict": multiple, "multiple": multiple, "block": 256}
+    settings |= {"forgets": reset != "neither", "erases": reset == "erases"}
+    assert machine_code(triton_dynamics._forward, 90, **settings)["cubin"]
+    for kind in range(5):
+        assert machine_code(triton_dynamics._backward, 90, kind=kind, **settings)["cubin"]
 
 
 class Cuda:

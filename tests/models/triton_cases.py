@@ -14,13 +14,17 @@ import pytest
 import torch
 
 from spikeproof.models import ArcTan, FastSigmoid, PiecewiseQuadratic, PotentialDependent
+from spikeproof.models import dynamics as dynamics_module
 from spikeproof.models import scan as scan_module
+from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.scan import scan
 
+from .test_dynamics import CASES, RESETS, gradient, per_channel
 from .test_scan import SURROGATES, currents, gradients
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
-SHAPES = [(2, 6, 5), (1, 1, 1), (3, 5, 4, 3, 2), (2, 4, 3, 5, 5), (2, 3, 700)]
+FLAT, MAPS = [(2, 6, 5), (1, 1, 1), (2, 3, 700)], [(3, 5, 4, 3, 2), (2, 4, 3, 10, 10)]
+SHAPES = [*((s, False) for s in FLAT + MAPS), *((s, True) for s in MAPS)]
 
 
 def both(monkeypatch, run, current, decay):
@@ -33,11 +37,10 @@ def both(monkeypatch, run, current, decay):
 
 @pytest.mark.parametrize("surrogate", SURROGATES, ids=repr)
 @pytest.mark.parametrize("reset", ["hard", "soft"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(("shape", "channels_last"), SHAPES, ids=str)
 def test_triton_and_eager_agree(monkeypatch, surrogate, reset, shape, channels_last):
     current = currents(*shape)
-    if channels_last and len(shape) == 5:
+    if channels_last:
         current = current.movedim(2, -1).contiguous().movedim(-1, 2)
     settings = {"threshold": 1.0, "reset": reset, "surrogate": surrogate}
     fused, eager = both(monkeypatch, lambda c, d: scan(c, d, **settings), current, 0.5)
@@ -79,3 +82,29 @@ def test_the_width_of_a_bump_can_come_from_the_channel(monkeypatch):
     settings = {"threshold": 1.0, "reset": "soft", "surrogate": PotentialDependent()}
     fused, eager = both(monkeypatch, lambda c, d: scan(c, d, **settings), current, 0.5)
     assert torch.allclose(fused[1].double(), eager[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: "-".join(c) or "plain")
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("emits_membrane", [False, True])
+def test_neurons_of_other_frameworks_agree(monkeypatch, case, reset, emits_membrane):
+    settings = {"decay": 0.5, "threshold": 1.0, "reset": reset} | case
+    agree(monkeypatch, Dynamics(**settings, surrogate=ArcTan(3.0), emits_membrane=emits_membrane))
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES, ids=repr)
+def test_their_surrogates_agree(monkeypatch, surrogate):
+    agree(monkeypatch, Dynamics(0.5, threshold=per_channel(1.0, 0.5, 2.0), surrogate=surrogate))
+
+
+def agree(monkeypatch, layer):
+    x = currents(2, 6, 3, 9, 11)  # more neurons than fit one program, the last one partly empty
+    double = x.double().requires_grad_()
+    expected = layer(double)
+    with monkeypatch.context() as patch:
+        patch.setattr(dynamics_module, "backend_for", lambda series: "triton")
+        placed = x.to(DEVICE).requires_grad_()
+        fused = layer(placed)
+        by_input = gradient(fused.cpu(), placed)
+    assert torch.equal(fused.detach().cpu().double(), expected.detach())
+    assert torch.allclose(by_input.cpu().double(), gradient(expected, double), atol=2e-5)
