@@ -58,7 +58,7 @@ def test_the_text_names_all_that_a_training_depends_on():
 
 
 def test_learning_from_them_makes_robust():
-    """Success of 16 flips, over two draws of the weights, all 90 recordings got right when clean."""
+    """Success of 16 flips, over two draws of the weights; all clean recordings are got right."""
     fooled = {"plain": 0.0, "hardened": 0.0}
     perturbs = {"plain": None, "hardened": AdversarialBatch(Flip(16), steps=5, share=1.0)}
     for (name, perturb), seed in itertools.product(perturbs.items(), (0, 1)):
