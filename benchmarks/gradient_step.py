@@ -35,15 +35,11 @@ def main() -> None:
 
     def plainly(run: Callable[[], None]) -> Callable[[], None]:
         def slow() -> None:
-            fast = scan._forward_compiled, scan._backward_compiled
-            scan._forward_compiled, scan._backward_compiled = (
-                scan._forward_eager,
-                scan._backward_eager,
-            )
+            compiled, scan.backend_for = scan.backend_for, lambda series: "eager"
             try:
                 run()
             finally:
-                scan._forward_compiled, scan._backward_compiled = fast
+                scan.backend_for = compiled
 
         return slow
 

@@ -104,3 +104,22 @@ def test_the_same_seed_gives_the_same_file(stripes, net, tmp_path):
     torch.rand(3)  # the global generator must not matter
     succeed("train", "--data", stripes, "--out", tmp_path / "net.safetensors", *TRAIN)
     assert (tmp_path / "net.safetensors").read_bytes() == net.read_bytes()
+
+
+def test_adversarial_training_is_another_network_and_says_so(stripes, net, tmp_path):
+    out = tmp_path / "net.safetensors"
+    succeed("train", "--data", stripes, "--out", out, *TRAIN, "--adversarial", "10%")
+    about = load_checkpoint(out).about
+    assert "at most 10 % of the active cells" in about["adversarial"]
+    assert load_checkpoint(net).about["adversarial"] is None
+    hardened, plain = load_checkpoint(out).network, load_checkpoint(net).network
+    assert not torch.equal(hardened.layers[0].weight.weight, plain.layers[0].weight.weight)
+
+
+@pytest.mark.parametrize("budget", ["much", "200%", "-3"])
+def test_budgets_of_adversarial_training_are_checked(budget, stripes, tmp_path):
+    out = tmp_path / "net.safetensors"
+    result = call("train", "--data", stripes, "--out", out, *TRAIN, f"--adversarial={budget}")
+    assert result.exit_code == 2
+    assert not out.exists()
+    assert "budget" in result.stderr or "--adversarial" in result.stderr

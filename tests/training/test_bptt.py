@@ -164,3 +164,68 @@ def test_the_learning_rate_warms_up_and_falls_to_zero(monkeypatch):
     assert rates[:top] == sorted(rates[:top])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert rates[-1] < 0.02 * RECIPE.rate
+
+
+class Emptied:
+    """Takes the events away of the first recording of each batch, and remembers what it saw."""
+
+    def __init__(self, text="emptied"):
+        self.text, self.seen = text, []
+
+    def __str__(self):
+        return self.text
+
+    def __call__(self, network, x, labels):
+        self.seen.append((network.training, x.clone(), labels.clone()))
+        x = x.clone()
+        x[0] = 0.0
+        return x
+
+
+def test_what_perturb_makes_of_a_batch_is_what_is_learned(monkeypatch):
+    net, perturb, learned = network("4c3-bn-p2-fc2"), Emptied(), []
+    forward = type(net).forward
+
+    def watched(self, x):
+        if self.training:
+            learned.append(x.clone())
+        return forward(self, x)
+
+    monkeypatch.setattr(type(net), "forward", watched)
+    cells, labels = data()
+    fit(net, cells, labels, replace(RECIPE, epochs=1, augment=None), perturb=perturb)
+    assert len(perturb.seen) == len(learned) == 5
+    assert not any(training for training, _, _ in perturb.seen)
+    for (_, x, _), shown in zip(perturb.seen, learned, strict=True):
+        assert x[0].any()
+        assert not shown[0].any()
+        assert torch.equal(shown[1:], x[1:])
+    seen = torch.cat([labels for _, _, labels in perturb.seen])
+    assert torch.equal(seen.sort().values, labels.sort().values)
+
+
+def test_asking_the_network_while_perturbing_leaves_no_trace():
+    def asking(network, x, labels):
+        with torch.no_grad():
+            network(torch.ones_like(x))
+        return x
+
+    results = []
+    for perturb in (asking, None):
+        net = network()
+        fit(net, *data(), RECIPE, perturb=perturb)
+        results.append(weights(net))
+    assert same(*results)
+
+
+def test_a_stopped_run_continues_with_its_perturb_and_no_other(tmp_path):
+    whole, state = network(), tmp_path / "state"
+    fit(whole, *data(), RECIPE, perturb=Emptied())
+    with pytest.raises(Stopped):
+        fit(network(), *data(), RECIPE, perturb=Emptied(), state=state, report=stop_after(2))
+    for other in (None, Emptied("something else")):
+        with pytest.raises(InvalidModel, match="belongs to a run with another network, recipe"):
+            fit(network(), *data(), RECIPE, perturb=other, state=state)
+    resumed = network(seed=5)
+    fit(resumed, *data(), RECIPE, perturb=Emptied(), state=state)
+    assert same(weights(whole), weights(resumed))

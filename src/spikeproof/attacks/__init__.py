@@ -1,5 +1,6 @@
 """Attacks: each says how much it wants every edit; threats decide what is possible."""
 
+from spikeproof.attacks.adversarial_batch import AdversarialBatch
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.finish import finished
 from spikeproof.attacks.noise import RandomEdits
@@ -9,6 +10,7 @@ from spikeproof.attacks.universal import FitUniversal, Pattern
 from spikeproof.attacks.victim import Queries, Victim
 
 __all__ = [
+    "AdversarialBatch",
     "Attack",
     "FitPatch",
     "FitUniversal",

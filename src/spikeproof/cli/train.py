@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from spikeproof.cli.common import (
-    Tell,
     check_file,
     guarded,
+    number,
     out,
     plainly,
     progress,
@@ -23,18 +23,13 @@ from spikeproof.cli.common import (
 from spikeproof.cli.options import DataOptions, RunOptions
 from spikeproof.errors import InvalidRecording, SpikeproofError
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from spikeproof.events import Grid, Recordings
-    from spikeproof.models import Network
-
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
     "spikeproof train --out net.safetensors [dim]# the embedded digits[/dim]\n\n"
     "spikeproof train --data recordings --holdout 0.2 --arch vgg --out net.safetensors\n\n"
     "spikeproof train --data recordings --arch 8c5-bn-p2-fc64-fc4 --neuron plif --out"
     " net.safetensors\n\n"
+    "spikeproof train --adversarial 4% --out hardened.safetensors\n\n"
     "A training that was interrupted continues when the same command is given again."
 )
 _MODEL, _TRAINING, _BINS = "Network", "Training", "Recordings"
@@ -137,6 +132,16 @@ def command(
             rich_help_panel=_TRAINING,
         ),
     ] = True,
+    adversarial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|SHARE",
+            help="Adversarial training: attack half of what is learned from, within so many flips,"
+            " cells or a share of the active ones such as 4%. Takes twice as long or more.",
+            show_default="clean recordings only",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
     bins: Annotated[int, typer.Option(metavar="N", help="Time bins.", rich_help_panel=_BINS)] = 16,
     window: Annotated[
         int, typer.Option(metavar="µs", help="All bins together.", rich_help_panel=_BINS)
@@ -162,11 +167,16 @@ def command(
 
         import torch
 
+        from spikeproof.attacks import AdversarialBatch
+        from spikeproof.cli.training import binned, count_right, line_of
         from spikeproof.events import Grid, fitted, load_data
         from spikeproof.models import SURROGATES, NeuronSpec, build, save_checkpoint
         from spikeproof.models.device import choose, placed
+        from spikeproof.threats import Flip
         from spikeproof.training import Augment, Progress, Recipe, fit
 
+        most = None if adversarial is None else number(adversarial, "--adversarial")
+        perturb = None if most is None else AdversarialBatch(Flip(most))
         where = choose(run.device)
         loaded = load_data(
             data.data,
@@ -185,7 +195,7 @@ def command(
         learn, test = recordings.learn, recordings.test
         torch.manual_seed(run.seed)
         network = build(
-            _line(arch, len(learn.classes)),
+            line_of(arch, len(learn.classes)),
             height=grid.height,
             width=grid.width,
             spiking=not twin,
@@ -199,8 +209,8 @@ def command(
                 f" {network.n_classes} outputs; end --arch with fc{len(learn.classes)}"
             )
         placed(network, where)
-        cells = _bin(learn, grid, tell, "reading recordings")
-        test_cells = _bin(test, grid, tell, "reading test recordings")
+        cells = binned(learn, grid, tell, "reading recordings")
+        test_cells = binned(test, grid, tell, "reading test recordings")
     model = f"{network.description['architecture']}, {network.n_parameters} parameters"
     of = f"{len(learn)} recordings to learn from, {len(test)} to test on"
     out.print(Text(f"model  {model}\ndata   {recordings.name}: {of}, {len(learn.classes)} classes"))
@@ -217,9 +227,9 @@ def command(
             f"{', without --fresh,' if fresh else ''} continues it."
         ):
             tell("training")
-            fit(network, cells, labels, recipe, state=state, report=report)
+            fit(network, cells, labels, recipe, perturb=perturb, state=state, report=report)
         tell("testing")
-        right = _right(network, test_cells, torch.from_numpy(test.labels.copy()))
+        right = count_right(network, test_cells, torch.from_numpy(test.labels.copy()))
         about = {
             "name": path.stem,
             "data": recordings.name,
@@ -239,6 +249,7 @@ def command(
             "right": right,
             "of": len(test),
             "epochs": epochs,
+            "adversarial": None if perturb is None else str(perturb),
             "seed": run.seed,
             "parameters": network.n_parameters,
             "architecture": network.description["architecture"],
@@ -247,42 +258,6 @@ def command(
         save_checkpoint(path, network, about)
         state.unlink(missing_ok=True)
     _summarise(path, right, len(test))
-
-
-def _line(arch: str, n_classes: int) -> str:
-    """The architecture line for a name of the zoo, or the line itself."""
-    from spikeproof.models import zoo_line
-
-    named = not any(c.isdigit() for c in arch)
-    return zoo_line(arch, n_classes) if named else arch
-
-
-def _bin(recordings: Recordings, grid: Grid, tell: Tell, doing: str) -> Tensor:
-    """All recordings as cells; raises :class:`InvalidRecording` for one without events."""
-    import torch
-
-    parts = []
-    for some in torch.split(torch.arange(len(recordings)), 256):
-        tell(f"{doing}: {int(some[0])} of {len(recordings)}")
-        cells = recordings.grid_batch(grid, some.numpy())
-        empty = (cells.flatten(1) > 0).sum(1) == 0
-        if bool(empty.any()):
-            name = recordings.names[int(some[int(empty.int().argmax())])]
-            raise InvalidRecording(
-                f"{name}: has no event in the first {grid.window} µs; align recordings to their"
-                " first event (--align first), give a longer --window, or remove the recording"
-            )
-        parts.append(cells)
-    return torch.cat(parts)
-
-
-def _right(network: Network, cells: Tensor, labels: Tensor) -> int:
-    import torch
-
-    from spikeproof.evaluate import answer
-
-    both: Any = zip(torch.split(cells, 256), torch.split(labels, 256), strict=True)
-    return sum(int((answer(network, x.float()).argmax(1) == y).sum()) for x, y in both)
 
 
 def _summarise(path: Path, right: int, n: int) -> None:

@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spikeproof.models import dynamics_kernels, kernels
+from spikeproof.models.backend import backend_for
 from spikeproof.models.scan import Restore, derivative, like_series, time_series
 from spikeproof.models.surrogate import ArcTan, Surrogate
 
@@ -184,35 +185,43 @@ class _Run(torch.autograd.Function):
         series, restore = time_series(x)
         *rows, start = (_row(c, restore) for c in constants)
         table = torch.stack(rows)
-        compiled = series.device.type == "cpu" and series.dtype == torch.float32
+        backend = backend_for(series)
         v, spikes = torch.empty_like(series), torch.empty_like(series)
-        if compiled:
+        if backend == "numba":
             kernels.share_threads()
             arrays = [kernels.as_array(a) for a in (series, table, start, v, spikes)]
             dynamics_kernels.forward(*arrays[:3], *flags, *arrays[3:])
+        elif backend == "triton":
+            from spikeproof.models import triton_dynamics
+
+            triton_dynamics.forward(series, table, start, flags, v, spikes)
         else:
             _forward_eager(series, table, start, flags, v, spikes)
         ctx.save_for_backward(v, table)
-        ctx.settings = constants[3], flags, surrogate, compiled, restore
+        ctx.settings = constants[3], flags, surrogate, backend, restore
         return restore(v if surrogate is None else spikes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         v, table = ctx.saved_tensors
-        threshold, flags, surrogate, compiled, restore = ctx.settings
+        threshold, flags, surrogate, backend, restore = ctx.settings
         grad = like_series(grads[0], restore)
         out = torch.empty_like(grad)
         kind, slope = (
             (dynamics_kernels.LINEAR, 0.0) if surrogate is None else kernels.kind_of(surrogate)
         )
         bump = v
-        if surrogate is not None and (kind == kernels.PRECOMPUTED or not compiled):
+        if surrogate is not None and (kind == kernels.PRECOMPUTED or backend == "eager"):
             bump = derivative(surrogate, v, threshold, restore)
-        if compiled:
+        if backend == "numba":
             kernels.share_threads()
             arrays = [kernels.as_array(a) for a in (grad, v, bump, table, out)]
             dynamics_kernels.backward(*arrays[:3], kind, slope, arrays[3], *flags, arrays[4])
+        elif backend == "triton":
+            from spikeproof.models import triton_dynamics
+
+            triton_dynamics.backward(grad, v, bump, kind, slope, table, flags, out)
         else:
             upstream = grad if surrogate is None else grad * bump
             _backward_eager(upstream, v, table, flags, out)

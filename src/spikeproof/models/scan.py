@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikeproof.models import kernels
+from spikeproof.models.backend import backend_for
 from spikeproof.models.surrogate import Surrogate
 
 Reset = Literal["hard", "soft"]
@@ -44,10 +45,11 @@ def scan(
 ) -> Tensor:
     """Spikes ``[N, T, ...]`` (0/1) of neurons driven by ``current`` ``[N, T, ...]``.
 
-    ``decay`` is a number or a scalar tensor (differentiable). Float32 tensors on the CPU take
-    the compiled loops, everything else plain PyTorch.
+    ``decay`` is a number or a scalar tensor (differentiable). Float32 tensors take compiled loops
+    (:mod:`spikeproof.models.backend`), everything else plain PyTorch.
     """
-    decay = torch.as_tensor(decay, dtype=current.dtype, device=current.device)
+    if isinstance(decay, Tensor):  # a number stays where it is: on a GPU, asking for it back waits
+        decay = decay.to(current)
     out: Tensor = _Scan.apply(current, decay, threshold, reset == "hard", surrogate)  # type: ignore[no-untyped-call]
     return out
 
@@ -55,25 +57,27 @@ def scan(
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, current: Tensor, decay: Tensor, threshold: float, hard: bool, surrogate: Surrogate
+        ctx: Any,
+        current: Tensor,
+        decay: Tensor | float,
+        threshold: float,
+        hard: bool,
+        surrogate: Surrogate,
     ) -> Tensor:
         series, restore = time_series(current)
-        rate = float(decay)
-        compiled = series.device.type == "cpu" and series.dtype == torch.float32
-        loop = _forward_compiled if compiled else _forward_eager
-        v, spikes = loop(series, rate, threshold, hard)
+        rate, backend = float(decay), backend_for(series)
+        v, spikes = _LOOPS[backend][0](series, rate, threshold, hard)
         ctx.save_for_backward(v)
-        ctx.settings = rate, threshold, hard, surrogate, compiled, restore
+        ctx.settings = rate, threshold, hard, surrogate, backend, restore
         return restore(spikes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (v,) = ctx.saved_tensors
-        rate, threshold, hard, surrogate, compiled, restore = ctx.settings
+        rate, threshold, hard, surrogate, backend, restore = ctx.settings
         grad = like_series(grads[0], restore)
-        loop = _backward_compiled if compiled else _backward_eager
-        delta = loop(grad, v, rate, threshold, hard, surrogate, restore)
+        delta = _LOOPS[backend][1](grad, v, rate, threshold, hard, surrogate, restore)
         grad_decay = None
         if ctx.needs_input_grad[1]:
             spikes = (v >= threshold).to(v.dtype)
@@ -184,6 +188,38 @@ def _backward_compiled(
         kernels.as_array(delta),
     )
     return delta
+
+
+def _forward_fused(
+    current: Tensor, decay: float, threshold: float, hard: bool
+) -> tuple[Tensor, Tensor]:
+    from spikeproof.models import triton_kernels
+
+    return triton_kernels.forward(current, decay, threshold, hard)
+
+
+def _backward_fused(
+    grad: Tensor,
+    v: Tensor,
+    decay: float,
+    threshold: float,
+    hard: bool,
+    surrogate: Surrogate,
+    restore: Restore,
+) -> Tensor:
+    from spikeproof.models import triton_kernels
+
+    kind, slope = kernels.kind_of(surrogate)
+    known = kind != kernels.PRECOMPUTED
+    bump = v if known else derivative(surrogate, v, threshold, restore)
+    return triton_kernels.backward(grad, v, bump, kind, slope, decay, threshold, hard)
+
+
+_LOOPS = {
+    "numba": (_forward_compiled, _backward_compiled),
+    "triton": (_forward_fused, _backward_fused),
+    "eager": (_forward_eager, _backward_eager),
+}
 
 
 def derivative(

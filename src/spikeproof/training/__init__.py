@@ -1,6 +1,6 @@
 """Training of spiking networks on binned recordings."""
 
 from spikeproof.training.augment import Augment
-from spikeproof.training.bptt import Progress, Recipe, fit
+from spikeproof.training.bptt import Perturb, Progress, Recipe, fit
 
-__all__ = ["Augment", "Progress", "Recipe", "fit"]
+__all__ = ["Augment", "Perturb", "Progress", "Recipe", "fit"]

@@ -3,6 +3,9 @@
 A plain visible loop: AdamW, warm-up then cosine learning rate, cross-entropy on the logits. After
 each epoch the complete state (weights, optimiser, random generators, history) goes to one
 safetensors file, so that a run that was stopped continues bit for bit where it was.
+
+With a ``perturb`` the network learns from what that makes of each batch. Where it is an attack,
+this is adversarial training (Madry et al., ICLR 2018); which attack is the caller's choice.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +27,10 @@ from spikeproof.errors import InvalidModel, InvalidRecording
 from spikeproof.models.checkpoint import read_tensors, write_tensors
 from spikeproof.models.network import Network
 from spikeproof.training.augment import Augment
+from spikeproof.types import Cells, Labels
+
+Perturb: TypeAlias = Callable[[Network, Cells, Labels], Cells]
+"""Other recordings for a batch of them, of the same shape, given the network in evaluation mode."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,15 @@ def fit(
     labels: Tensor,
     recipe: Recipe,
     *,
+    perturb: Perturb | None = None,
     state: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Progress]:
     """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]`` (any dtype) and their ``labels``.
 
     With ``state`` the run is saved there after each epoch and continued from there if the file
-    exists. Returns the history, one entry per epoch, and leaves the network in evaluation mode.
+    exists. The text of ``perturb`` tells its runs apart from others; it is called on augmented
+    recordings. Returns the history, one entry per epoch, and leaves the network in evaluation mode.
     Raises :class:`InvalidRecording` for labels outside the classes and :class:`InvalidModel` if
     ``state`` belongs to another run or the loss stops being a number.
     """
@@ -71,7 +80,7 @@ def fit(
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps_per_epoch = -(-len(labels) // recipe.batch)
     history: list[Progress] = []
-    run = "" if state is None else _run_id(network, cells, labels, recipe)
+    run = "" if state is None else _run_id(network, cells, labels, recipe, perturb)
     if state is not None and state.exists():
         history = _resume(state, run, network, optimiser, rng)
     for epoch in range(len(history), recipe.epochs):
@@ -88,6 +97,10 @@ def fit(
             if recipe.augment is not None:
                 x = recipe.augment(x, rng)
             y = labels[chosen]
+            if perturb is not None:  # statistics of batch norm are not those of an attack's tries
+                network.eval()
+                x = perturb(network, x, y)
+                network.train()
             logits = network(x)
             loss = F.cross_entropy(logits, y, label_smoothing=recipe.smoothing)
             if not torch.isfinite(loss):
@@ -129,7 +142,9 @@ def _check(network: Network, cells: Tensor, labels: Tensor) -> None:
         )
 
 
-def _run_id(network: Network, cells: Tensor, labels: Tensor, recipe: Recipe) -> str:
+def _run_id(
+    network: Network, cells: Tensor, labels: Tensor, recipe: Recipe, perturb: Perturb | None
+) -> str:
     data = hashlib.sha256()
     for tensor in (cells, labels):
         data.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
@@ -139,6 +154,8 @@ def _run_id(network: Network, cells: Tensor, labels: Tensor, recipe: Recipe) -> 
         "recipe": asdict(recipe),
         "data": data.hexdigest(),
     }
+    if perturb is not None:
+        run["perturb"] = str(perturb)
     return json.dumps(run, sort_keys=True)
 
 

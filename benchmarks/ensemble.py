@@ -1,0 +1,182 @@
+"""Does any single attack beat AutoSpike, on any of several victims, at any budget?
+
+    python benchmarks/ensemble.py [--recordings 24] [--budgets 0.5%,1%,2%,4%,8%] [--cache FOLDER]
+
+Attacks recordings that a victim of ``victims.py`` gets right, within shares of their active cells:
+with sparse flip under each surrogate gradient and each loss, with all the other attacks that there
+are, with random edits; and with AutoSpike at the same budgets. Success is what the judge says. Per
+victim a table of success in % and, in brackets, the difference to AutoSpike in percentage points;
+above zero the single attack is better. At the end the worst of them, with the recordings behind it
+and the interval of Bonett & Price (J. Educ. Behav. Stat. 37(4), 2012) for paired shares.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spikeproof.attacks import Attack, RandomEdits, SparseFlip, Victim, finished
+from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks.victim import SHARP
+from spikeproof.cli.common import shares_of
+from spikeproof.errors import InvalidThreat
+from spikeproof.evaluate import answer, judge, proportion
+from spikeproof.goals import LOSSES, Mislead
+from spikeproof.models import (
+    ArcTan,
+    FastSigmoid,
+    PiecewiseQuadratic,
+    PotentialDependent,
+    Surrogate,
+)
+from spikeproof.threats import Flip
+from spikeproof.types import Cells, Model
+
+sys.path.insert(0, str(Path(__file__).parent))
+from victims import Victims, choice, parser, victims  # the file beside this one
+
+Z = 1.959963984540054  # 97.5 % point of the normal distribution
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A single attack with the surrogate it brings (None: the model's own)."""
+
+    attack: Attack
+    surrogate: Surrogate | None = SHARP
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A single attack beside AutoSpike: recordings that only one of them fooled, of ``n``."""
+
+    where: str
+    single: int
+    auto: int
+    n: int
+
+    @property
+    def points(self) -> float:
+        """Percentage points by which the single attack is better."""
+        return 100 * (self.single - self.auto) / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of ``points``."""
+        more, less, n = self.single + 1, self.auto + 1, self.n + 2
+        middle = (more - less) / n
+        half = Z * math.sqrt(((more + less) / n - middle**2) / n)
+        return 100 * max(-1.0, middle - half), 100 * min(1.0, middle + half)
+
+
+def entries(steps: int) -> dict[str, Entry]:
+    """All single attacks by name."""
+    found = {"random edits": Entry(RandomEdits())}
+    surrogates = (None, ArcTan(2.0), SHARP, ArcTan(8.0), FastSigmoid(), PiecewiseQuadratic(0.5))
+    for surrogate in (*surrogates, PotentialDependent()):
+        name = "the model's own" if surrogate is None else repr(surrogate)
+        found[f"sparse flip, {name}"] = Entry(SparseFlip("budget", steps), surrogate)
+    for name, loss in LOSSES.items():
+        if name != "margin":
+            found[f"sparse flip, {name}"] = Entry(SparseFlip("budget", steps, loss=loss))
+    found["sparse flip, restart"] = Entry(SparseFlip("budget", steps, start=3.0))
+    found["sparse flip, fewest edits"] = Entry(SparseFlip("minimum", steps))
+    return found | _catalogue()
+
+
+def _catalogue() -> dict[str, Entry]:
+    """The attacks of other people, if this version has a list of them."""
+    name = "spikeproof.attacks.catalogue"
+    if find_spec(name) is None:
+        return {}
+    made: dict[str, Callable[[], Attack]] = import_module(name).CATALOGUE
+    return {known: Entry(make()) for known, make in made.items()}
+
+
+def main() -> None:
+    options = parser()
+    options.description = __doc__.splitlines()[0]
+    options.add_argument("--recordings", type=int, default=24, help="of each victim")
+    options.add_argument("--budgets", default="0.5%,1%,2%,4%,8%", help="shares of active cells")
+    options.add_argument("--steps", type=int, default=12, help="gradient steps of each attack")
+    options.add_argument("--victims", help="some of them by name (default: all)")
+    said = options.parse_args()
+    made = victims(choice(said))
+    names = said.victims.split(",") if said.victims else list(made.models)
+    gaps: list[Gap] = []
+    for name in names:
+        x, labels = drawn(made.models[name], made.cells, made.labels, said.recordings)
+        print(f"\n{name}: {len(x)} of {made.source}, all got right; success in %", flush=True)
+        gaps += table(name, made, x, labels, shares_of(said.budgets), said.steps)
+    worst = max(gaps, key=lambda gap: gap.points)
+    low, high = worst.interval
+    print(
+        f"\nworst of {len(gaps)} comparisons: {worst.where}: {worst.points:+.1f} points, 95 %"
+        f" {low:+.1f} to {high:+.1f}; of {worst.n} recordings {worst.single} fell to it alone,"
+        f" {worst.auto} to AutoSpike alone"
+    )
+    over = sum(gap.points > 1 for gap in gaps)
+    print(f"better than AutoSpike by more than 1 point: {over} of {len(gaps)}")
+
+
+def drawn(model: Model, cells: Cells, labels: Tensor, n: int) -> tuple[Cells, Tensor]:
+    """``n`` recordings that the model gets right, drawn by a fixed seed."""
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    kept: list[Tensor] = []
+    for some in order.split(32):
+        right = answer(model, cells[some].float()).argmax(1) == labels[some]
+        kept.append(some[right])
+        if sum(map(len, kept)) >= n:
+            break
+    chosen = torch.cat(kept)[:n]
+    return cells[chosen].float(), labels[chosen]
+
+
+def table(
+    name: str, made: Victims, x: Cells, labels: Tensor, budgets: tuple[float, ...], steps: int
+) -> list[Gap]:
+    """Attack one victim and print a line for each attack."""
+    model, search = made.models[name], made.search[name]
+    goal, gaps = Mislead(labels), []
+    print(f"{'':46}" + "".join(f"{100 * b:>13g} %" for b in budgets) + f"{'s':>7}")
+
+    def fooled(entry: Entry, share: float) -> Tensor:
+        threat, rng = Flip(share), torch.Generator().manual_seed(0)
+        victim = Victim(search, entry.surrogate)
+        try:
+            adv = finished(entry.attack, victim, model, x, goal, threat, rng=rng)
+        except InvalidThreat:  # an attack of another kind of edits
+            return torch.zeros(len(x), dtype=torch.bool)
+        return judge(model, x, adv, goal, threat).success
+
+    best: list[Tensor] = []
+    auto = Entry(AutoSpike("budget", judge=model, steps=steps))
+    for label, entry in {"AutoSpike": auto, **entries(steps)}.items():
+        began, line = time.perf_counter(), ""
+        for i, share in enumerate(budgets):
+            hit = fooled(entry, share)
+            success = proportion(int(hit.sum()), len(x))
+            if label == "AutoSpike":
+                best.append(hit)
+                beside = f"{100 * success.low:.0f}-{100 * success.high:.0f}"
+            else:
+                where = f"{label} on {name} at {100 * share:g} %"
+                gap = Gap(where, int((hit & ~best[i]).sum()), int((best[i] & ~hit).sum()), len(x))
+                gaps.append(gap)
+                beside = f"{gap.points:+.1f}"
+            line += f"{f'{100 * success.value:.1f} ({beside})':>15}"
+        print(f"{label:46}{line}{time.perf_counter() - began:7.1f}", flush=True)
+    return gaps
+
+
+if __name__ == "__main__":
+    main()
