@@ -10,6 +10,8 @@ to the dearest, and a recording counts as robust only if all of them fail:
 2. a walk along the decision boundary that makes what was found cheaper;
 3. attacks that use no gradient, on what is left.
 
+Gradient rules need neurons of ours and are left out for others.
+
 For fewest edits every gradient attack sees all recordings, as each is the best for some of them;
 at a fixed budget only what still stands is tried again.
 """
@@ -28,7 +30,13 @@ from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.attacks.walk import Walk, suits
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Mislead, dlr
-from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, PotentialDependent
+from spikeproof.models.rules import HybridGradient, RateGradient
+from spikeproof.models.surrogate import (
+    ArcTan,
+    PiecewiseQuadratic,
+    PotentialDependent,
+)
+from spikeproof.models.swap import takes
 from spikeproof.threats import Flip, Patch, Retime, Threat
 from spikeproof.types import Cells, Model, PerSample
 
@@ -76,6 +84,8 @@ class AutoSpike:
         judge = victim.model if self.judge is None else self.judge
         search = Search(victim, judge, x, goal, threat, rng)
         for stage in stages(threat, goal, self.mode, self.steps):
+            if not takes(victim.model, stage.surrogate):
+                continue
             wanted = search.standing
             if self.mode == "minimum" and stage.kind == "white-box":
                 wanted = search.cost > 1
@@ -100,6 +110,8 @@ def stages(
         Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP),
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=SHARP),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
+        Stage("rate", plain, surrogate=RateGradient()),
+        Stage("hybrid", plain, surrogate=HybridGradient()),
     ]
     if isinstance(goal, Mislead):
         found += [Stage(f"target {rank}", plain, surrogate=SHARP, rank=rank) for rank in (1, 2)]

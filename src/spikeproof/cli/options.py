@@ -176,8 +176,9 @@ class ModelOptions:
             "--surrogate",
             metavar="NAME[:X]|own|auto",
             help="Gradient of a spike that attacks use: arctan:4, fast-sigmoid:4,"
-            " piecewise-quadratic:1, potential-dependent:0.5, the model's own, or the best of these"
-            " on a few recordings. A spike function that you wrote keeps its own.",
+            " piecewise-quadratic:1, potential-dependent:0.5, rate:0.2, hybrid:1, the model's own,"
+            " or the best of these on a few recordings. A spike function that you wrote keeps its"
+            " own.",
             rich_help_panel=_MODEL,
         ),
     ] = "arctan:4"

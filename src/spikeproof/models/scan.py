@@ -17,6 +17,9 @@ Backwards, with the surrogate derivative :math:`h` and the reset itself not diff
     \partial L / \partial I_t = \delta_t, \qquad
     \partial L / \partial \lambda = \sum_t \delta_t\, m_{t-1}
 
+A :data:`~spikeproof.models.surrogate.Rule` takes the place of this recursion, in plain PyTorch; it
+gives no gradient to a learned decay.
+
 State begins at zero inside the call, so nothing survives from one input to the next.
 """
 
@@ -29,7 +32,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikeproof.models import kernels
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump, Rule, Surrogate
 
 Reset = Literal["hard", "soft"]
 
@@ -62,16 +65,19 @@ class _Scan(torch.autograd.Function):
         compiled = series.device.type == "cpu" and series.dtype == torch.float32
         loop = _forward_compiled if compiled else _forward_eager
         v, spikes = loop(series, rate, threshold, hard)
-        ctx.save_for_backward(v)
+        ctx.save_for_backward(v, *((series,) if isinstance(surrogate, Rule) else ()))
         ctx.settings = rate, threshold, hard, surrogate, compiled, restore
         return restore(spikes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (v,) = ctx.saved_tensors
+        v, *current = ctx.saved_tensors
         rate, threshold, hard, surrogate, compiled, restore = ctx.settings
         grad = like_series(grads[0], restore)
+        if isinstance(surrogate, Rule):
+            delta = surrogate.backward(grad, current[0], v, rate, threshold)
+            return restore(delta), None, None, None, None
         loop = _backward_compiled if compiled else _backward_eager
         delta = loop(grad, v, rate, threshold, hard, surrogate, restore)
         grad_decay = None
@@ -129,7 +135,7 @@ def _backward_eager(
     decay: float,
     threshold: float,
     hard: bool,
-    surrogate: Surrogate,
+    surrogate: Bump,
     restore: Restore,
 ) -> Tensor:
     bump = derivative(surrogate, v, threshold, restore)
@@ -164,7 +170,7 @@ def _backward_compiled(
     decay: float,
     threshold: float,
     hard: bool,
-    surrogate: Surrogate,
+    surrogate: Bump,
     restore: Restore,
 ) -> Tensor:
     kind, slope = kernels.kind_of(surrogate)
@@ -186,9 +192,7 @@ def _backward_compiled(
     return delta
 
 
-def derivative(
-    surrogate: Surrogate, v: Tensor, threshold: Tensor | float, restore: Restore
-) -> Tensor:
+def derivative(surrogate: Bump, v: Tensor, threshold: Tensor | float, restore: Restore) -> Tensor:
     """The bump in series layout; computed in ``[N, T, C, ...]`` as surrogates may need channels."""
     bump = surrogate.derivative(restore(v) - threshold)
     return like_series(bump, restore)
