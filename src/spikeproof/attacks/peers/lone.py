@@ -12,7 +12,7 @@ from torch import Tensor
 from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.walk import suits
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats import Flip, Threat
+from spikeproof.threats import Flip, Patch, Threat
 from spikeproof.types import Cells, Gain
 
 
@@ -39,3 +39,12 @@ def turned(clean: Cells, now: Cells, chosen: Tensor) -> Cells:
     """``now`` with the ``chosen`` cells turned over: edited, or put back as they were."""
     other = torch.where(now == clean, clean + direction(clean), clean)
     return torch.where(chosen, other, now)
+
+
+def editable(threat: Threat, clean: Cells) -> Tensor:
+    """Cells that the threat lets be edited, one by one; flags as ``clean``."""
+    if isinstance(threat, Patch):
+        return threat.region(clean).expand_as(clean)
+    assert isinstance(threat, Flip)
+    added, removed = (torch.full_like(clean, v).bool() for v in (threat.add, threat.remove))
+    return torch.where(clean == 0, added, removed)

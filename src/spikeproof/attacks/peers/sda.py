@@ -34,6 +34,7 @@ from spikeproof.models.surrogate import PotentialDependent, Surrogate
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Gain, PerSample
 
+_PAIRED = PotentialDependent()
 _AT_ONCE = 256  # trials held in memory together
 _LEAST = 1e-20  # above zero: what stays wanted however little it is worth
 _STEP = 0.618  # of the random order, by which it goes on from round to round
@@ -48,7 +49,7 @@ class SparseDynamic:
 
     first: int = 10
     rounds: int = 500
-    surrogate: Surrogate | None = PotentialDependent()
+    surrogate: Surrogate | None = _PAIRED
 
     def __post_init__(self) -> None:
         if self.first < 1:
@@ -128,7 +129,7 @@ def _reduced(victim: Victim, clean: Cells, adv: Cells, goal: Goal, lowered: Gain
     """``lowered`` without the flips that can be taken back, as bisection finds them."""
     flips = (adv != clean).flatten(1).sum(1)
     weak = lowered.masked_fill(adv == clean, torch.inf).flatten(1)
-    weak = weak.topk(int(flips.max()), dim=1, largest=False).indices  # topk sorts, weakest first
+    weak = weak.argsort(dim=1, stable=True)[:, : int(flips.max())]  # equal ones by their place
     low, high = torch.zeros_like(flips), flips - 1
     left = lowered
     while bool((open_ := low <= high).any()):
