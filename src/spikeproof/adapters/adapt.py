@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ from spikeproof.adapters.lend import undisturbed
 from spikeproof.adapters.readout import Reading, check_readout, read, says
 from spikeproof.adapters.refusal import refusal
 from spikeproof.errors import InvalidModel
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump, Rule, Surrogate, surrogate_name
 
 FRAMEWORKS: dict[str, Framework] = {
     f.name: f for f in (SPIKINGJELLY, SNNTORCH, NORSE, SINABS, PLAIN)
@@ -101,10 +101,18 @@ class _Subject:
         return [m for f in self.frameworks for m in f.neurons(self.model)]
 
     def swap(self, surrogate: Surrogate) -> AbstractContextManager[None]:
-        return self._swapped(surrogate)
+        if not isinstance(surrogate, Rule):
+            return self._swapped(surrogate)
+        if self.neurons():
+            raise InvalidModel(
+                f"{surrogate_name(surrogate)} is a rule for whole layers and"
+                f" {self.frameworks[0].title} computes neurons bin by bin; search on the faster"
+                " copy (--fast) or take a surrogate of single spikes, such as arctan:4"
+            )
+        return nullcontext()  # neurons inside that are ours are found without help
 
     @contextmanager
-    def _swapped(self, surrogate: Surrogate) -> Iterator[None]:
+    def _swapped(self, surrogate: Bump) -> Iterator[None]:
         with ExitStack() as stack:
             if isinstance(self.model, nn.Module):
                 for f in self.frameworks:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump, Surrogate
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Framework:
     neurons: Callable[[nn.Module], Sequence[nn.Module]]
     prepare: Callable[[nn.Module, int], None]
     layouts: Callable[[nn.Module], tuple[Layout, ...]]
-    swap: Callable[[nn.Module, Surrogate], AbstractContextManager[None]]
+    swap: Callable[[nn.Module, Bump], AbstractContextManager[None]]
 
 
 class Adapted(nn.Module):
@@ -88,7 +88,10 @@ class Adapted(nn.Module):
         return self._neurons
 
     def using_surrogate(self, surrogate: Surrogate | None) -> AbstractContextManager[None]:
-        """Attack with this surrogate gradient inside the context; None keeps the model's own."""
+        """Attack with this surrogate gradient inside the context; None keeps the model's own.
+
+        Raises :class:`InvalidModel` for a gradient rule, if the neurons are a framework's.
+        """
         if surrogate is None or self._swap is None:
             return nullcontext()
         return self._swap(surrogate)

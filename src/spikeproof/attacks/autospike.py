@@ -10,6 +10,8 @@ to the dearest, and a recording counts as robust only if all of them fail:
 2. a walk along the decision boundary that makes what was found cheaper;
 3. attacks that use no gradient, on what is left.
 
+Gradient rules need neurons of ours and are left out for others.
+
 For fewest edits the first two see all recordings, as each is the best for some of them; more of the
 kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
 resort, for what still stands.
@@ -29,7 +31,9 @@ from spikeproof.attacks.victim import SHARP, TURNS, Victim
 from spikeproof.attacks.walk import Walk, suits
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Mislead, cross_entropy, dlr
-from spikeproof.models.surrogate import PotentialDependent
+from spikeproof.models.rules import HybridGradient, RateGradient
+from spikeproof.models.surrogate import ArcTan, PotentialDependent
+from spikeproof.models.swap import takes
 from spikeproof.threats import Flip, Patch, Retime, Threat
 from spikeproof.types import Cells, Model, PerSample
 
@@ -79,6 +83,9 @@ class AutoSpike:
         judge = victim.model if self.judge is None else self.judge
         search = Search(victim, judge, x, goal, threat, rng)
         for stage in stages(threat, goal, self.mode, self.steps):
+            each = stage.surrogate if isinstance(stage.surrogate, tuple) else (stage.surrogate,)
+            if not all(takes(victim.model, one) for one in each):
+                continue
             wanted = search.standing
             if self.mode == "minimum" and stage.kind == "white-box" and not stage.last_resort:
                 wanted = search.cost > 1
@@ -102,7 +109,10 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
         Stage("own surrogate", plain, surrogate=None),
+        Stage("wide surrogate", plain, surrogate=ArcTan(2.0)),
         Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP),
+        Stage("rate", plain, surrogate=RateGradient()),
+        Stage("hybrid", plain, surrogate=HybridGradient()),
     ]
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]

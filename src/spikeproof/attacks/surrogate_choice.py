@@ -16,6 +16,7 @@ from torch import Generator
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.goals import Goal
+from spikeproof.models.rules import HybridGradient, RateGradient
 from spikeproof.models.surrogate import (
     ArcTan,
     FastSigmoid,
@@ -23,6 +24,7 @@ from spikeproof.models.surrogate import (
     PotentialDependent,
     Surrogate,
 )
+from spikeproof.models.swap import takes
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Model
 
@@ -35,8 +37,10 @@ CANDIDATES: tuple[Surrogate | None, ...] = (
     PiecewiseQuadratic(0.5),
     PiecewiseQuadratic(1.0),
     PotentialDependent(),
+    RateGradient(),
+    HybridGradient(),
 )
-"""What is tried; None is the model's own. Of equally good ones the first is taken."""
+"""What is tried where the model takes it; None is its own. Of equally good the first is taken."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def choose_surrogate(
     Deterministic. The answer is None, the model's own, with an empty table, where surrogates make
     no difference (no spiking layers, or none that are known) or nothing is there to measure.
     """
+    candidates = tuple(s for s in candidates if takes(model, s))
     if not len(x) or not candidates or not _matters(model, x, goal, chunk):
         return None, ()
     table = tuple(_measure(model, x, goal, threat, s, steps, chunk) for s in candidates)

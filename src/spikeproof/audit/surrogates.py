@@ -11,7 +11,7 @@ from spikeproof.adapters.adapted import Adapted
 from spikeproof.attacks.surrogate_choice import choose_surrogate
 from spikeproof.evaluate import answer
 from spikeproof.goals import Mislead
-from spikeproof.models import Surrogate, surrogate_name, surrogate_named
+from spikeproof.models import Surrogate, surrogate_name, surrogate_named, using_surrogate
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.threats import Flip
@@ -37,7 +37,8 @@ def surrogate_of(
     ``ensemble`` is the standard, ``own`` the model's own surrogate, other names a single one.
     A model without spiking layers that are known keeps its own, whatever ``text`` names.
     ``auto`` tries candidates on those of ``x`` ``[N, T, P, H, W]`` that ``model`` classifies
-    right. Raises :class:`InvalidModel` for a name that is unknown.
+    right. Raises :class:`InvalidModel` for a name that is unknown, or a rule that the model's
+    neurons cannot take.
     """
     if text == "ensemble":
         return "ensemble", []
@@ -45,7 +46,8 @@ def surrogate_of(
         return None, []
     if text != "auto":
         named = surrogate_named(text)
-        return (named if _takes_one(model) else None), []
+        with using_surrogate(model, named):
+            return (named if _takes_one(model) else None), []
     few = _first_right(model, x, labels)
     surrogate, table = choose_surrogate(model, x[few].float(), Mislead(labels[few]), Flip())
     return surrogate, [

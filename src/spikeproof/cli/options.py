@@ -176,9 +176,9 @@ class ModelOptions:
             "--surrogate",
             metavar="ensemble|NAME[:X]|own|auto",
             help="The standard ensemble of attacks, or plain attacks with one gradient of a spike:"
-            " arctan:4, fast-sigmoid:4, piecewise-quadratic:1, potential-dependent:0.5, the model's"
-            " own, or the best of these on a few recordings. A spike function that you wrote keeps"
-            " its own.",
+            " arctan:4, fast-sigmoid:4, piecewise-quadratic:1, potential-dependent:0.5, rate:0.2,"
+            " hybrid:1, the model's own, or the best of these on a few recordings. A spike function"
+            " that you wrote keeps its own.",
             rich_help_panel=_MODEL,
         ),
     ] = "ensemble"

@@ -57,6 +57,8 @@ class SurrogateName(StrEnum):
     fast_sigmoid = "fast-sigmoid"
     piecewise_quadratic = "piecewise-quadratic"
     potential_dependent = "potential-dependent"
+    rate = "rate"
+    hybrid = "hybrid"
 
 
 @guarded
@@ -100,7 +102,7 @@ def command(
         typer.Option(
             metavar="NAME",
             help="Stands in for the spike's gradient: arctan, fast-sigmoid, piecewise-quadratic,"
-            " potential-dependent.",
+            " potential-dependent, rate, hybrid.",
             rich_help_panel=_MODEL,
         ),
     ] = SurrogateName.arctan,

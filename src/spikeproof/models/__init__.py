@@ -3,19 +3,21 @@
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
+from spikeproof.models.rules import HybridGradient, RateGradient
 from spikeproof.models.surrogate import (
     SURROGATES,
     ArcTan,
     FastSigmoid,
     PiecewiseQuadratic,
     PotentialDependent,
+    Rule,
     Surrogate,
     surrogate_from_dict,
     surrogate_name,
     surrogate_named,
     surrogate_to_dict,
 )
-from spikeproof.models.swap import using_surrogate
+from spikeproof.models.swap import takes, using_surrogate
 from spikeproof.models.zoo import ZOO, zoo_line
 
 __all__ = [
@@ -25,11 +27,14 @@ __all__ = [
     "ArcTan",
     "Checkpoint",
     "FastSigmoid",
+    "HybridGradient",
     "Network",
     "NeuronSpec",
     "ParametricLIF",
     "PiecewiseQuadratic",
     "PotentialDependent",
+    "RateGradient",
+    "Rule",
     "Surrogate",
     "build",
     "load_checkpoint",
@@ -38,6 +43,7 @@ __all__ = [
     "surrogate_name",
     "surrogate_named",
     "surrogate_to_dict",
+    "takes",
     "twin",
     "using_surrogate",
     "zoo_line",

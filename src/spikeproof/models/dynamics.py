@@ -25,7 +25,8 @@ none       :math:`\lambda u_t`           snnTorch "none"; also a leaky integrato
 ``strict`` spikes at :math:`u > \theta` only; ``multiple`` emits :math:`\lfloor u/\theta \rfloor`
 spikes per bin (Sinabs); ``floor`` :math:`f` bounds the membrane from below; a ``synapse`` filters
 the input first, :math:`i_t = \alpha i_{t-1} + x_t`. Backwards as in
-:mod:`spikeproof.models.scan`: a surrogate for the spike, the reset itself not differentiated.
+:mod:`spikeproof.models.scan`: a surrogate for the spike, the reset itself not differentiated; or a
+rule, which takes neurons for what they are between resets, with at most one spike per bin.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from spikeproof.errors import InvalidModel
 from spikeproof.models import dynamics_kernels, kernels
 from spikeproof.models.backend import backend_for
 from spikeproof.models.scan import Restore, derivative, like_series, time_series
-from spikeproof.models.surrogate import ArcTan, Surrogate
+from spikeproof.models.surrogate import ArcTan, Rule, Surrogate, surrogate_name
 
 AnyReset = Literal["hard", "soft", "delayed", "erase", "none"]
 Constant: TypeAlias = Tensor | float
@@ -126,7 +128,10 @@ class Dynamics(nn.Module):
         return out
 
     def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """One bin ``[N, ...]``: output and state. Slower than :meth:`forward`, for recurrence."""
+        """One bin ``[N, ...]``: output and state. Slower than :meth:`forward`, for recurrence.
+
+        Raises :class:`InvalidModel` for a gradient rule, which needs all bins at once.
+        """
         before = None if state is None else state.synapse
         within = None
         if self.synapse is not None:
@@ -145,6 +150,11 @@ class Dynamics(nn.Module):
         admitted = (~fired).to(u) if self.reset == "erase" else state.admitted
         if self.emits_membrane:
             return u, State(carry, admitted, within)
+        if isinstance(self.surrogate, Rule):
+            raise InvalidModel(
+                f"{surrogate_name(self.surrogate)} needs all time bins at once and these neurons"
+                " are computed bin by bin; take a surrogate of single spikes, such as arctan:4"
+            )
         bump = self.surrogate.derivative((u.detach() - threshold).unsqueeze(1)).squeeze(1)
         return s + bump * (u - u.detach()), State(carry, admitted, within)
 
@@ -197,16 +207,20 @@ class _Run(torch.autograd.Function):
             triton_dynamics.forward(series, table, start, flags, v, spikes)
         else:
             _forward_eager(series, table, start, flags, v, spikes)
-        ctx.save_for_backward(v, table)
+        ctx.save_for_backward(v, table, *((series,) if isinstance(surrogate, Rule) else ()))
         ctx.settings = constants[3], flags, surrogate, backend, restore
         return restore(v if surrogate is None else spikes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        v, table = ctx.saved_tensors
+        v, table, *inputs = ctx.saved_tensors
         threshold, flags, surrogate, backend, restore = ctx.settings
         grad = like_series(grads[0], restore)
+        if isinstance(surrogate, Rule):
+            gain, bias, decay, level, *_ = table
+            delta = surrogate.backward(grad, gain * inputs[0] + bias, v, decay, level)
+            return restore(gain * delta), None, None, None
         out = torch.empty_like(grad)
         kind, slope = (
             (dynamics_kernels.LINEAR, 0.0) if surrogate is None else kernels.kind_of(surrogate)

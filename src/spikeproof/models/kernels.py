@@ -16,7 +16,7 @@ import torch
 from numba import config, njit, prange, set_num_threads
 from numpy.typing import NDArray
 
-from spikeproof.models.surrogate import ArcTan, FastSigmoid, PiecewiseQuadratic, Surrogate
+from spikeproof.models.surrogate import ArcTan, Bump, FastSigmoid, PiecewiseQuadratic
 
 F32 = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ PRECOMPUTED, ARCTAN, FAST_SIGMOID, TRIANGLE = 0, 1, 2, 3
 _BLOCK = 2048  # membranes per work item: 8 KiB, well inside the first-level cache
 
 
-def kind_of(surrogate: Surrogate) -> tuple[int, float]:
+def kind_of(surrogate: Bump) -> tuple[int, float]:
     """Number and slope under which the kernels know a surrogate (0: not known to them)."""
     match surrogate:
         case ArcTan(slope=slope):

@@ -17,6 +17,9 @@ Backwards, with the surrogate derivative :math:`h` and the reset itself not diff
     \partial L / \partial I_t = \delta_t, \qquad
     \partial L / \partial \lambda = \sum_t \delta_t\, m_{t-1}
 
+A :data:`~spikeproof.models.surrogate.Rule` takes the place of this recursion, in plain PyTorch; it
+gives no gradient to a learned decay.
+
 State begins at zero inside the call, so nothing survives from one input to the next.
 """
 
@@ -30,7 +33,7 @@ from torch.autograd.function import once_differentiable
 
 from spikeproof.models import kernels
 from spikeproof.models.backend import backend_for
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump, Rule, Surrogate
 
 Reset = Literal["hard", "soft"]
 
@@ -67,16 +70,19 @@ class _Scan(torch.autograd.Function):
         series, restore = time_series(current)
         rate, backend = float(decay), backend_for(series)
         v, spikes = _LOOPS[backend][0](series, rate, threshold, hard)
-        ctx.save_for_backward(v)
+        ctx.save_for_backward(v, *((series,) if isinstance(surrogate, Rule) else ()))
         ctx.settings = rate, threshold, hard, surrogate, backend, restore
         return restore(spikes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (v,) = ctx.saved_tensors
+        v, *current = ctx.saved_tensors
         rate, threshold, hard, surrogate, backend, restore = ctx.settings
         grad = like_series(grads[0], restore)
+        if isinstance(surrogate, Rule):
+            delta = surrogate.backward(grad, current[0], v, rate, threshold)
+            return restore(delta), None, None, None, None
         delta = _LOOPS[backend][1](grad, v, rate, threshold, hard, surrogate, restore)
         grad_decay = None
         if ctx.needs_input_grad[1]:
@@ -133,7 +139,7 @@ def _backward_eager(
     decay: float,
     threshold: float,
     hard: bool,
-    surrogate: Surrogate,
+    surrogate: Bump,
     restore: Restore,
 ) -> Tensor:
     bump = derivative(surrogate, v, threshold, restore)
@@ -168,7 +174,7 @@ def _backward_compiled(
     decay: float,
     threshold: float,
     hard: bool,
-    surrogate: Surrogate,
+    surrogate: Bump,
     restore: Restore,
 ) -> Tensor:
     kind, slope = kernels.kind_of(surrogate)
@@ -204,7 +210,7 @@ def _backward_fused(
     decay: float,
     threshold: float,
     hard: bool,
-    surrogate: Surrogate,
+    surrogate: Bump,
     restore: Restore,
 ) -> Tensor:
     from spikeproof.models import triton_kernels
@@ -222,9 +228,7 @@ _LOOPS = {
 }
 
 
-def derivative(
-    surrogate: Surrogate, v: Tensor, threshold: Tensor | float, restore: Restore
-) -> Tensor:
+def derivative(surrogate: Bump, v: Tensor, threshold: Tensor | float, restore: Restore) -> Tensor:
     """The bump in series layout; computed in ``[N, T, C, ...]`` as surrogates may need channels."""
     bump = surrogate.derivative(restore(v) - threshold)
     return like_series(bump, restore)

@@ -5,7 +5,9 @@ derivative is zero almost everywhere. Training and gradient attacks replace it o
 pass by a bump around ``u = 0``. Each bump is a small value with settings; two networks that
 differ only in the surrogate emit the same spikes.
 
-The first three are functions of ``u`` alone and peak at 1:
+A few methods do not stop at the spike and say how gradient passes the whole layer over time; these
+rules (:mod:`spikeproof.models.rules`) have names beside the bumps. Of the bumps here, the first
+three are functions of ``u`` alone and peak at 1:
 
 * :class:`ArcTan` -- Fang et al., ICCV 2021, eq. 8 (normalised to height 1).
 * :class:`FastSigmoid` -- Zenke & Ganguli, Neural Computation 30(6), 2018 (SuperSpike), eq. 4.
@@ -26,6 +28,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.rules import HybridGradient, RateGradient
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,21 @@ class PotentialDependent:
         return torch.exp(z.square_().mul_(-0.5)) / (math.sqrt(2 * math.pi) * s)
 
 
-Surrogate: TypeAlias = ArcTan | FastSigmoid | PiecewiseQuadratic | PotentialDependent
+Bump: TypeAlias = ArcTan | FastSigmoid | PiecewiseQuadratic | PotentialDependent
+"""What stands in for the derivative of one spike."""
+
+Rule: TypeAlias = RateGradient | HybridGradient
+"""What stands in for back-propagation through a whole layer."""
+
+Surrogate: TypeAlias = Bump | Rule
 
 SURROGATES: dict[str, type[Surrogate]] = {
     "arctan": ArcTan,
     "fast-sigmoid": FastSigmoid,
     "piecewise-quadratic": PiecewiseQuadratic,
     "potential-dependent": PotentialDependent,
+    "rate": RateGradient,
+    "hybrid": HybridGradient,
 }
 
 

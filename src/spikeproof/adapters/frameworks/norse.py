@@ -18,7 +18,7 @@ from spikeproof.adapters.frameworks.recognise import contains, is_of
 from spikeproof.adapters.frameworks.spike import Lent
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending, mentions, rebound
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump
 
 
 def _firing(m: nn.Module) -> Iterator[tuple[str, FunctionType]]:
@@ -43,11 +43,11 @@ def _layouts(model: nn.Module) -> tuple[Layout, ...]:
     return first_of("TNPHW", "TNF", *steps, "NTPHW", "NTF", "step-NPHW", "step-NF")
 
 
-def _swap(model: nn.Module, surrogate: Surrogate) -> AbstractContextManager[None]:
+def _swap(model: nn.Module, surrogate: Bump) -> AbstractContextManager[None]:
     return lending(_loans(model, surrogate))
 
 
-def _loans(model: nn.Module, surrogate: Surrogate) -> Iterator[tuple[nn.Module, str, object]]:
+def _loans(model: nn.Module, surrogate: Bump) -> Iterator[tuple[nn.Module, str, object]]:
     for m in _neurons(model):
         for name, function in _firing(m):
             fire = _Threshold(function, surrogate)
@@ -58,7 +58,7 @@ def _loans(model: nn.Module, surrogate: Surrogate) -> Iterator[tuple[nn.Module, 
 class _Threshold:
     """Norse's ``threshold(u, method, alpha)`` with another gradient."""
 
-    def __init__(self, function: FunctionType, surrogate: Surrogate) -> None:
+    def __init__(self, function: FunctionType, surrogate: Bump) -> None:
         self.lent = Lent(_threshold_of(function), surrogate)
 
     def __call__(self, x: Tensor, method: str, alpha: Tensor | float) -> Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 
 from spikeproof.adapters.adapted import Framework, Layout
 from spikeproof.adapters.layouts import first_of
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump
 
 
 def _prepare(model: nn.Module, samples: int) -> None:
@@ -31,7 +31,7 @@ def _layouts(model: nn.Module) -> tuple[Layout, ...]:
     return first_of("NTPHW", "TNPHW", "NPTHW", "stacked", "NTF", "TNF", *steps)
 
 
-def _swap(model: nn.Module, surrogate: Surrogate) -> AbstractContextManager[None]:
+def _swap(model: nn.Module, surrogate: Bump) -> AbstractContextManager[None]:
     return nullcontext()
 
 

@@ -18,7 +18,7 @@ from spikeproof.adapters.adapted import Framework, Layout
 from spikeproof.adapters.frameworks.recognise import contains, is_of
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump
 
 
 def _neurons(model: nn.Module) -> Sequence[nn.Module]:
@@ -51,7 +51,7 @@ def _layouts(model: nn.Module) -> tuple[Layout, ...]:
 class _Bumps:
     """A surrogate as Sinabs calls it: of the membrane and the threshold, for one time bin."""
 
-    def __init__(self, surrogate: Surrogate, *, single: bool) -> None:
+    def __init__(self, surrogate: Bump, *, single: bool) -> None:
         self.surrogate, self.single = surrogate, single
 
     def __call__(self, v: Tensor, threshold: Tensor | float) -> Tensor:
@@ -60,7 +60,7 @@ class _Bumps:
         return self.surrogate.derivative((v - threshold).unsqueeze(1)).squeeze(1)
 
 
-def _swap(model: nn.Module, surrogate: Surrogate) -> AbstractContextManager[None]:
+def _swap(model: nn.Module, surrogate: Bump) -> AbstractContextManager[None]:
     return lending(
         (
             m,

@@ -16,7 +16,7 @@ from spikeproof.adapters.frameworks.recognise import contains, is_of
 from spikeproof.adapters.frameworks.spike import Lent, is_step
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump
 
 _SERIES = ("LeakyParallel", "StateLeaky", "LinearLeaky", "AssociativeLeaky")  # see all steps
 
@@ -39,7 +39,7 @@ def _layouts(model: nn.Module) -> tuple[Layout, ...]:
     return first_of(*whole, "step-NPHW+state", "step-NPHW", "step-NF+state", "step-NF")
 
 
-def _swap(model: nn.Module, surrogate: Surrogate) -> AbstractContextManager[None]:
+def _swap(model: nn.Module, surrogate: Bump) -> AbstractContextManager[None]:
     return lending(
         (
             m,

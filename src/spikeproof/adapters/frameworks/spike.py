@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump
 
 
 class Lent:
@@ -22,7 +22,7 @@ class Lent:
     else is asked of it, the function that was there answers.
     """
 
-    def __init__(self, own: Any, surrogate: Surrogate, *, series: bool = False) -> None:
+    def __init__(self, own: Any, surrogate: Bump, *, series: bool = False) -> None:
         self.own, self.surrogate, self.series = own, surrogate, series
 
     def __call__(self, u: Tensor, *settings: Any) -> Tensor:

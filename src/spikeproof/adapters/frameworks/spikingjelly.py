@@ -21,7 +21,7 @@ from spikeproof.adapters.frameworks.recognise import contains, is_of
 from spikeproof.adapters.frameworks.spike import Lent, is_step
 from spikeproof.adapters.layouts import first_of
 from spikeproof.adapters.lend import lending, rebound
-from spikeproof.models.surrogate import Surrogate
+from spikeproof.models.surrogate import Bump
 
 _STEP = "single_step_functional_forward"
 
@@ -58,7 +58,7 @@ def _layouts(model: nn.Module) -> tuple[Layout, ...]:
     return first_of("TNPHW", "NTPHW", "TNF", "NTF", "step-NPHW", "step-NF")
 
 
-def _swap(model: nn.Module, surrogate: Surrogate) -> AbstractContextManager[None]:
+def _swap(model: nn.Module, surrogate: Bump) -> AbstractContextManager[None]:
     return lending(
         (
             m,

@@ -4,7 +4,22 @@ from spikeproof.attacks.peers.corner import Corner
 from spikeproof.attacks.peers.dash import Dash
 from spikeproof.attacks.peers.frame import Frame
 from spikeproof.attacks.peers.gumbel import GumbelSoftmax
+from spikeproof.attacks.peers.rate import RateAttack
 from spikeproof.attacks.peers.retiming import SpikeRetiming
+from spikeproof.attacks.peers.scg import SpikeCompatible
+from spikeproof.attacks.peers.sda import SparseDynamic
 from spikeproof.attacks.peers.sparse import Sparse
+from spikeproof.attacks.peers.spikefool import SpikeFool
 
-__all__ = ["Corner", "Dash", "Frame", "GumbelSoftmax", "Sparse", "SpikeRetiming"]
+__all__ = [
+    "Corner",
+    "Dash",
+    "Frame",
+    "GumbelSoftmax",
+    "RateAttack",
+    "Sparse",
+    "SparseDynamic",
+    "SpikeCompatible",
+    "SpikeFool",
+    "SpikeRetiming",
+]

@@ -1,0 +1,179 @@
+"""Our attacks beside those of the literature, on the same recordings of the same network.
+
+    python benchmarks/peers.py [--model net.safetensors] [--data recordings] [--recordings 24]
+
+Fewest flips, any number allowed. Of every attack: how many recordings it fools by the judge's
+measure, with a 95 % interval, the median (with its interval) and mean of flips, seconds, forward
+passes and gradients of one recording. Then AutoSpike and SparseFlip divided by the sparse dynamic
+attack (SDA), recording by recording where both fool and in time.
+
+Where SpikingJelly can be imported (and snnTorch, for ``same_network.py``), SDA also runs on a copy
+of the network in it: multi-step mode, one recording after the other, 64 trials at once, which is
+how it was published. Seconds are given as they pass and as processors count them; the second are
+what to compare on a machine that is shared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spikeproof.adapters import adapt
+from spikeproof.attacks import Attack, SparseFlip, Victim
+from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks.peers import RateAttack, SparseDynamic, SpikeCompatible, SpikeFool
+from spikeproof.audit.choice import DataChoice, ModelChoice
+from spikeproof.audit.inputs import subject_of
+from spikeproof.audit.settings import Settings
+from spikeproof.evaluate import answer, judge, proportion, summary
+from spikeproof.goals import Mislead
+from spikeproof.models import HybridGradient
+from spikeproof.models.network import Network
+from spikeproof.threats import Flip
+from spikeproof.types import Model
+
+SDA, OURS = "SDA with PDSG", ("AutoSpike", "SparseFlip")
+ATTACKS: dict[str, Attack] = {
+    "AutoSpike": AutoSpike(),
+    "SparseFlip": SparseFlip(),
+    SDA: SparseDynamic(),
+    "SDA, our surrogate": SparseDynamic(surrogate=None),
+    "SpikeFool, lambda 2": SpikeFool(),
+    "SpikeFool, lambda 1": SpikeFool(1.0),
+    "SCG": SpikeCompatible(),
+    "RGA, FGSM": RateAttack(steps=1),
+    "RGA, PGD": RateAttack(),
+    "HART, PGD": RateAttack(HybridGradient()),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """``cost`` ``[N]`` is infinite where the judge was not fooled; all else is a sum."""
+
+    cost: Tensor
+    seconds: float
+    processors: float
+    forwards: int
+    gradients: int
+
+
+def measure(
+    attack: Attack, searched: Model, judged: Model, x: Tensor, y: Tensor, seed: int
+) -> Measured:
+    victim, goal, threat = Victim(searched), Mislead(y), Flip()
+    rng = torch.Generator().manual_seed(seed)
+    began, worked = time.perf_counter(), time.process_time()
+    adv = attack(victim, x, goal, threat, rng=rng)
+    seconds, processors = time.perf_counter() - began, time.process_time() - worked
+    outcome = judge(judged, x, adv, goal, threat)
+    cost = torch.where(outcome.success, outcome.cost.float(), torch.inf)
+    asked = victim.queries
+    return Measured(cost, seconds, processors, asked.forwards, asked.gradients)
+
+
+def as_published(network: Network, x: Tensor, y: Tensor, seed: int) -> Measured:
+    """SDA on the network in SpikingJelly, recording by recording; judged by our own."""
+    from same_network import in_spikingjelly
+
+    model = adapt(in_spikingjelly(network).eval(), x[:3])
+
+    def one_by_one(
+        victim: Victim, x: Tensor, goal: Mislead, threat: Flip, *, rng: torch.Generator
+    ) -> Tensor:
+        victim.chunk = 64
+        each = [
+            SparseDynamic()(victim, x[i : i + 1], goal[torch.tensor([i])], threat, rng=rng)
+            for i in range(len(x))
+        ]
+        return torch.cat(each)
+
+    return measure(one_by_one, model, network, x, y, seed)  # type: ignore[arg-type]
+
+
+def show(name: str, found: Measured) -> None:
+    n = len(found.cost)
+    fooled = torch.isfinite(found.cost)
+    share, flips = proportion(int(fooled.sum()), n), summary(found.cost[fooled].tolist())
+    success = f"{share.k}/{n} ({100 * (share.low or 0):.0f}-{100 * (share.high or 0):.0f} %)"
+    median = "-" if flips.median is None else f"{flips.median:g} ({flips.low:g}-{flips.high:g})"
+    mean = "-" if flips.mean is None else f"{flips.mean:.1f}"
+    print(
+        f"{name:22}{success:>18}{median:>18}{mean:>8}{found.seconds / n:>9.2f}"
+        f"{found.processors / n:>7.2f}{found.forwards / n:>10.0f}{found.gradients / n:>11.0f}",
+        flush=True,
+    )
+
+
+def compare(name: str, ours: Measured, theirs: Measured) -> None:
+    """Medians, recordings and seconds, side by side."""
+    both = torch.isfinite(ours.cost) & torch.isfinite(theirs.cost)
+    a, b = ours.cost[both], theirs.cost[both]
+    if not len(a):
+        print(f"{name} / {SDA}: no recording is fooled by both")
+        return
+    medians = float(torch.quantile(a, 0.5) / torch.quantile(b, 0.5))
+    each = summary((a / b).tolist())
+    fewer, equal = int((a < b).sum()), int((a == b).sum())
+    print(
+        f"{name} / {SDA}: median of flips {medians:.2f}, mean {float(a.mean() / b.mean()):.2f},"
+        f" of the recordings' ratios {each.median:.2f} ({each.low:.2f}-{each.high:.2f});"
+        f" fewer {fewer}, equal {equal}, more {len(a) - fewer - equal} of {len(a)};"
+        f" seconds {ours.seconds / theirs.seconds:.2f},"
+        f" processor seconds {ours.processors / theirs.processors:.2f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=Path, default=None, help="default: the shipped network")
+    parser.add_argument("--data", default=None, help="default: the embedded digits")
+    parser.add_argument("--holdout", type=float, default=None, help="as the model was trained with")
+    parser.add_argument("--recordings", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", default=(), help=f"some of: {', '.join(ATTACKS)}")
+    options = parser.parse_args()
+    holdout = options.holdout
+    data = DataChoice(options.data, holdout=int(holdout) if holdout and holdout >= 1 else holdout)
+    subject = subject_of(
+        ModelChoice(options.model), data, Settings(recordings=options.recordings, seed=options.seed)
+    )
+    x, y = subject.clean(torch.arange(len(subject))), subject.labels
+    right = answer(subject.model, x).argmax(1) == y
+    x, y = x[right], y[right]
+    model, seed = subject.model, options.seed
+    runs: dict[str, Callable[[], Measured]] = {
+        name: partial(measure, attack, model, model, x, y, seed)
+        for name, attack in ATTACKS.items()
+        if not options.only or name in options.only
+    }
+    there = all(importlib.util.find_spec(name) for name in ("spikingjelly", "snntorch"))
+    if there and isinstance(model, Network):
+        runs["SDA in SpikingJelly"] = partial(as_published, model, x, y, seed)
+    print(
+        f"{len(x)} recordings that the network gets right, {int((x > 0).sum()) / len(x):.0f} active"
+        f" of {x[0].numel()} cells; {torch.get_num_threads()} threads\n"
+    )
+    head = ("attack", "fooled", "median", "mean", "seconds", "CPU s", "forwards", "gradients")
+    print("{:22}{:>18}{:>18}{:>8}{:>9}{:>7}{:>10}{:>11}".format(*head))
+    SparseFlip(steps=2)(Victim(model), x[:1], Mislead(y[:1]), Flip(), rng=torch.Generator())
+    found = {}
+    for name, run in runs.items():
+        found[name] = run()
+        show(name, found[name])
+    print()
+    for ours in OURS:
+        if ours in found and SDA in found:
+            compare(ours, found[ours], found[SDA])
+
+
+if __name__ == "__main__":
+    main()
