@@ -108,3 +108,18 @@ def test_what_was_attacked_can_be_seen(stripes, net, tmp_path):
     _, clean, adv = hint[hint.index("view") :][:3]
     succeed("view", clean, adv, "--out", tmp_path / "look.png")
     assert (tmp_path / "look.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["sparse-flip", "sparse-dynamic", "corner"])
+def test_attacks_of_the_catalogue_by_name(name, stripes, net, tmp_path):
+    printed = succeed("attack", "--model", net, "--data", stripes, "--out", tmp_path / "adv",
+                      "--attack", name, *QUICK)  # fmt: skip
+    assert printed.count("fooled") == len(list(pairs(tmp_path / "adv"))) + 1
+
+
+def test_an_unknown_attack_is_refused_before_anything_is_written(stripes, net, tmp_path):
+    result = call("attack", "--model", net, "--data", stripes, "--out", tmp_path / "adv",
+                  "--attack", "pgd", *QUICK)  # fmt: skip
+    assert result.exit_code != 0
+    assert "no attack 'pgd'; choose one of sparse-flip" in " ".join(result.output.split())
+    assert not (tmp_path / "adv").exists()

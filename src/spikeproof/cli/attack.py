@@ -104,12 +104,30 @@ def command(
             rich_help_panel=_THREAT,
         ),
     ] = None,
+    attack: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="autospike, the standard ensemble, or a single one: sparse-flip, sparse-dynamic,"
+            " spikefool, spike-compatible, rate, hybrid, gumbel, sparse, frame, corner, dash, mask,"
+            " spike-retiming.",
+        ),
+    ] = "autospike",
     max_shift: Annotated[
         int,
         typer.Option(
             min=1, metavar="N", help="retime: time bins at most.", rich_help_panel=_THREAT
         ),
     ] = 2,
+    max_total: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="retime: time bins of all moves together.",
+            show_default="any number",
+            rich_help_panel=_THREAT,
+        ),
+    ] = None,
     size: Annotated[
         str,
         typer.Option(metavar="PIX|HxW", help="patch: its size.", rich_help_panel=_THREAT),
@@ -158,7 +176,7 @@ def command(
 
         from spikeproof.audit.inputs import class_index, ready, sensor_of
         from spikeproof.audit.surrogates import check_name, surrogate_of
-        from spikeproof.cli.attacking import Writer, alone, attack, drawn
+        from spikeproof.cli.attacking import Search, Writer, alone, attack_all, drawn
         from spikeproof.events import read
         from spikeproof.events.files import WRITABLE
 
@@ -182,7 +200,7 @@ def command(
             chosen = replace(chosen, source=alone(events, str(recording), label))
         given = ready(choice, chosen, show)
         aim = None if target is None else class_index(given.classes, target)
-        allowed = _threat(threat, budget, max_shift, size, place, given.grid)
+        allowed = _threat(threat, budget, max_shift, max_total, size, place, given.grid)
         nothing = torch.zeros(1, *given.grid.shape)
         allowed.select(nothing, nothing)  # raises if the threat does not fit the grid
         show("loading the recordings")
@@ -191,19 +209,24 @@ def command(
         learn_cells = learn.grid_batch(given.grid, range(len(learn)))
         labels = torch.from_numpy(learn.labels.copy())
         surrogate, _ = surrogate_of(model.surrogate, given.search, learn_cells, labels)
+        search = Search(given, attack, steps, run.seed, surrogate)
         writer = Writer(folder, ending, given.classes)
         results = []
         for first in range(0, len(cases), _AT_ONCE):
             show("attacking", first, len(cases))
             part = cases[first : first + _AT_ONCE]
-            results += attack(
-                given, part, allowed, aim, steps, run.seed, refractory, surrogate, writer
-            )
+            results += attack_all(search, part, allowed, aim, refractory, writer)
     _show(results, str(allowed), folder)
 
 
 def _threat(
-    name: ThreatName, budget: str | None, max_shift: int, size: str, place: str | None, grid: Grid
+    name: ThreatName,
+    budget: str | None,
+    max_shift: int,
+    max_total: str | None,
+    size: str,
+    place: str | None,
+    grid: Grid,
 ) -> Threat:
     """The threat that the options describe."""
     from spikeproof.threats import Flip, Patch, Retime
@@ -212,7 +235,8 @@ def _threat(
     if name is ThreatName.retime:
         if grid.counts:
             raise InvalidThreat("moving events needs cells that are 0 or 1; give --binary")
-        return Retime(max_shift, most)
+        total = None if max_total is None else number(max_total, "--max-total")
+        return Retime(max_shift, most, max_total=total)
     if name is not ThreatName.patch:
         return Flip(most, add=name is not ThreatName.remove, remove=name is not ThreatName.add)
     if most is not None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from spikeproof.attacks import SparseFlip, Victim, finished
+from spikeproof.attacks import Attack, SparseFlip, Victim, finished
 from spikeproof.attacks.autospike import AutoSpike, Mode
+from spikeproof.attacks.catalogue import attack_named
 from spikeproof.attacks.victim import SHARP
 from spikeproof.audit.inputs import Ready
 from spikeproof.audit.surrogates import Choice
@@ -24,6 +25,8 @@ from spikeproof.events import Data, Events, Grid, Recordings
 from spikeproof.events import write as write_events
 from spikeproof.goals import Goal, Mislead, Target
 from spikeproof.threats import Retime, Threat
+
+STANDARD = "autospike"
 
 
 @dataclass(frozen=True)
@@ -111,18 +114,60 @@ def drawn(given: Ready, count: int, seed: int) -> Iterator[Case]:
         yield case(given.grid, test.names[i], int(test.labels[i]), test.events(i))
 
 
-def attack(
-    given: Ready,
+@dataclass(frozen=True, eq=False)
+class Search:
+    """How a model is attacked: by the standard ensemble, or by one attack of the catalogue.
+
+    With a ``surrogate`` other than the ensemble's, the standard is the plain sparse flip. Raises
+    :class:`InvalidThreat` for the name of an unknown attack.
+    """
+
+    given: Ready
+    attack: str
+    steps: int
+    seed: int
+    surrogate: Choice
+
+    def __post_init__(self) -> None:
+        if self.attack != STANDARD:
+            attack_named(self.attack)
+
+    def __call__(self, x: Tensor, goal: Goal, threat: Threat) -> Tensor:
+        """Fewest edits within the threat; where none were found, all that it allows."""
+        rng = torch.Generator().manual_seed(self.seed)
+        if self.attack not in (STANDARD, "sparse-flip"):
+            return self._with(attack_named(self.attack), x, goal, threat, rng)
+        adv = self._with(self._ours("minimum"), x, goal, threat, rng)
+        left = (~goal.reached(answer(self.given.model, adv))).nonzero().squeeze(1)
+        if len(left):
+            adv[left] = self._with(self._ours("budget"), x[left], goal[left], threat, rng)
+        return adv
+
+    def _ours(self, mode: Mode) -> Attack:
+        if self.attack == STANDARD and self.surrogate == "ensemble":
+            return AutoSpike(mode, self.given.model, self.steps)
+        return SparseFlip(mode, self.steps)
+
+    def _with(
+        self, attack: Attack, x: Tensor, goal: Goal, threat: Threat, rng: Generator
+    ) -> Tensor:
+        surrogate = SHARP if self.surrogate == "ensemble" else self.surrogate
+        victim = Victim(self.given.search, surrogate)
+        if isinstance(attack, AutoSpike):  # asks the judge after each stage
+            return attack(victim, x, goal, threat, rng=rng)
+        return finished(attack, victim, self.given.model, x, goal, threat, rng=rng)
+
+
+def attack_all(
+    search: Search,
     cases: list[Case],
     threat: Threat,
     aim: int | None,
-    steps: int,
-    seed: int,
     refractory: int,
-    surrogate: Choice,
     write: Writer,
 ) -> list[Result]:
     """Attack ``cases`` together, judge, and write what fools the network."""
+    given, seed = search.given, search.seed
     classes, grid, model = given.classes, given.grid, given.model
     clean = torch.stack([case.cells for case in cases])
     labels = torch.tensor([case.label for case in cases])
@@ -131,7 +176,7 @@ def attack(
     open_ = (~goal.reached(answer(model, clean))).nonzero().squeeze(1)
     adv = clean.clone()
     if len(open_):
-        adv[open_] = _search(given, clean[open_], goal[open_], threat, steps, seed, surrogate)
+        adv[open_] = search(clean[open_], goal[open_], threat)
     outcome = judge(model, clean, adv, goal, threat)
     results = []
     for j, case in enumerate(cases):
@@ -155,32 +200,6 @@ def attack(
         answered = classes[int(outcome.prediction[j])]
         results.append(Result(case.name, truth, said, answered, edits, verdict, file))
     return results
-
-
-def _search(
-    given: Ready,
-    x: Tensor,
-    goal: Goal,
-    threat: Threat,
-    steps: int,
-    seed: int,
-    surrogate: Choice,
-) -> Tensor:
-    """Fewest edits within the threat; where none were found, all that it allows."""
-    rng = torch.Generator().manual_seed(seed)
-    victim = Victim(given.search, SHARP if surrogate == "ensemble" else surrogate)
-
-    def search(mode: Mode, some: Tensor) -> Tensor:
-        if surrogate == "ensemble":
-            return AutoSpike(mode, given.model, steps)(victim, x[some], goal[some], threat, rng=rng)
-        plain = SparseFlip(mode, steps)
-        return finished(plain, victim, given.model, x[some], goal[some], threat, rng=rng)
-
-    adv = search("minimum", torch.arange(len(x)))
-    left = (~goal.reached(answer(given.model, adv))).nonzero().squeeze(1)
-    if len(left):
-        adv[left] = search("budget", left)
-    return adv
 
 
 def _stream(

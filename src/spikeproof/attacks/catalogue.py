@@ -1,0 +1,52 @@
+"""The attacks that can be asked for by name, as their papers set them.
+
+Our own ensemble is not among them: it is what they are compared with. How each works stands in
+docs/attacks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spikeproof.attacks.base import Attack
+from spikeproof.attacks.peers import (
+    Corner,
+    Dash,
+    Frame,
+    GumbelSoftmax,
+    RateAttack,
+    Sparse,
+    SparseDynamic,
+    SpikeCompatible,
+    SpikeFool,
+    SpikeRetiming,
+)
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.errors import InvalidThreat
+from spikeproof.models.rules import HybridGradient
+
+MASK_ACTIVITY = 12
+"""Events of a pixel that the mask filter lets pass; its attack stays below."""
+
+CATALOGUE: dict[str, Callable[[], Attack]] = {
+    "sparse-flip": SparseFlip,
+    "sparse-dynamic": SparseDynamic,
+    "spikefool": SpikeFool,
+    "spike-compatible": SpikeCompatible,
+    "rate": RateAttack,
+    "hybrid": lambda: RateAttack(HybridGradient()),
+    "gumbel": GumbelSoftmax,
+    "sparse": Sparse,
+    "frame": Frame,
+    "corner": Corner,
+    "dash": Dash,
+    "mask": lambda: Dash(activity=MASK_ACTIVITY),
+    "spike-retiming": SpikeRetiming,
+}
+
+
+def attack_named(name: str) -> Attack:
+    """The attack of this name; raises :class:`InvalidThreat` if there is none."""
+    if name not in CATALOGUE:
+        raise InvalidThreat(f"no attack {name!r}; choose one of {', '.join(CATALOGUE)}")
+    return CATALOGUE[name]()
