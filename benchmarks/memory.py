@@ -12,8 +12,10 @@ what is made of it.
 made from their number when they are read): all entries of the standard audit, with few steps, and
 the report. The bound is a part of the audit; what grows are a few hundred bytes a recording.
 
-``gradient`` takes one gradient step of an attack on batches of two sizes; their difference is what
-each pixel and time bin costs, with compiled and with plain PyTorch neuron loops.
+``gradient`` takes one eager gradient step of an attack with so many recordings at once in the
+network; the difference of two batches is what each pixel and time bin costs, with compiled and with
+plain PyTorch neuron loops. Attacks let 16 through at once (``Victim.chunk``), however many they are
+given, so that the larger batch then costs little more than itself.
 
 Every figure is the peak of resident memory in a process of its own.
 """
@@ -21,6 +23,7 @@ Every figure is the peak of resident memory in a process of its own.
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import resource
 import shutil
@@ -36,7 +39,8 @@ BLOCK = 2**22  # events written at once
 SIDE, BINS, WINDOW, CLASSES = 16, 8, 80_000, 4
 LEARN = 400
 SHIPPED = "16c5-bn-p2-32c3-bn-p2-fc10"
-SIZES = (16, 48)  # recordings in a batch
+PIXELS, STEPS = 34 * 34, 16
+SIZES = (64, 192)  # recordings that go through the network at once
 
 
 def main() -> None:
@@ -101,10 +105,13 @@ def stream(path: Path, n: int, how: dict[str, int]) -> None:
 
 
 def audits(given: argparse.Namespace) -> None:
-    print("recordings  before MiB  peak MiB  seconds  ms each    files  report kB  results kB")
+    print(
+        "recordings  before MiB  peak MiB  seconds  CPU seconds  ms each    files"
+        "  report kB  results kB"
+    )
     for n in given.recordings:
         with tempfile.TemporaryDirectory() as folder:
-            before, after, seconds = alone(audit, n, given.keep, folder)
+            before, after, seconds, busy = alone(audit, n, given.keep, folder)
             files = sum(1 for _ in Path(folder).rglob("*.npz"))
             report, results = (
                 (Path(folder) / name).stat().st_size / 1000
@@ -112,12 +119,12 @@ def audits(given: argparse.Namespace) -> None:
             )
             shutil.rmtree(folder, ignore_errors=True)
             Path(folder).mkdir()
-        line = f"{n:10}{before:12.0f}{after:10.0f}{seconds:9.1f}{1e3 * seconds / n:9.1f}"
+        line = f"{n:10}{before:12.0f}{after:10.0f}{seconds:9.1f}{busy:13.1f}{1e3 * busy / n:9.1f}"
         print(f"{line}{files:9}{report:11.0f}{results:12.0f}", flush=True)
 
 
-def audit(n: int, keep: int | None, folder: str) -> tuple[float, float, float]:
-    """Memory before the audit and at its peak, in MiB, and its seconds."""
+def audit(n: int, keep: int | None, folder: str) -> tuple[float, ...]:
+    """Memory before the audit and at its peak, in MiB, its seconds, and those of the processor."""
     import torch
 
     from spikeproof import Data, Grid, Settings, run_audit
@@ -140,11 +147,11 @@ def audit(n: int, keep: int | None, folder: str) -> tuple[float, float, float]:
         surrogate="own",
         keep=keep,
     )
-    before, began = peak(), time.perf_counter()
+    before, began, busy = peak(), time.perf_counter(), time.process_time()
     run_audit(
         model, Data("quadrants", *split, "by number"), out=folder, grid=grid, settings=settings
     )
-    return before, peak(), time.perf_counter() - began
+    return before, peak(), time.perf_counter() - began, time.process_time() - busy
 
 
 def quadrant(i: int) -> Any:
@@ -178,17 +185,18 @@ def trained(labels: Any, cells: Any) -> Any:
 
 
 def gradient(given: argparse.Namespace) -> None:
-    pixels, bins = 34 * 34, 16
-    print(f"{given.architecture}, 34x34 pixels, {bins} bins, batches of {SIZES[0]} and {SIZES[1]}")
-    for how in ("compiled", "plain"):
-        peaks = [alone(step, given.architecture, n, bins, how) for n in SIZES]
-        each = (peaks[1] - peaks[0]) * 2**20 / ((SIZES[1] - SIZES[0]) * bins * pixels)
-        shown = ", ".join(f"{p:.0f}" for p in peaks)
-        print(f"{how + ' neuron loops':22}{shown} MiB at the peak: {each:.0f} bytes per recording,"
-              " bin and pixel")  # fmt: skip
+    small, large = SIZES
+    print(f"{given.architecture}, {PIXELS} pixels, {STEPS} bins; MiB at the peak, one thread")
+    print(
+        f"{'neuron loops':14}{'at once':>9}{small:>8}{large:>8}   bytes per recording, bin, pixel"
+    )
+    for how, chunk in itertools.product(("compiled", "plain"), (None, 16)):
+        peaks = [alone(step, given.architecture, n, chunk or n, how) for n in SIZES]
+        each = (peaks[1] - peaks[0]) * 2**20 / ((large - small) * STEPS * PIXELS)
+        print(f"{how:14}{chunk or 'all':>9}{peaks[0]:8.0f}{peaks[1]:8.0f}{each:10.0f}", flush=True)
 
 
-def step(architecture: str, batch: int, bins: int, how: str) -> float:
+def step(architecture: str, batch: int, chunk: int, how: str) -> float:
     """Peak memory, in MiB, of one forward pass with the gradient of its input."""
     import torch
 
@@ -202,8 +210,10 @@ def step(architecture: str, batch: int, bins: int, how: str) -> float:
     if how == "plain":
         scan._forward_compiled, scan._backward_compiled = scan._forward_eager, scan._backward_eager
     network = build(architecture, height=34, width=34).eval()
-    x = (torch.rand(batch, bins, 2, 34, 34) < 0.055).float()
-    Victim(network).gradient(x, Mislead(torch.zeros(batch, dtype=torch.long)))
+    x = torch.zeros(batch, STEPS, 2, 34, 34)
+    for one in x:  # no random numbers for all at once, which would be the peak
+        one[torch.rand(one.shape) < 0.055] = 1
+    Victim(network, chunk=chunk).gradient(x, Mislead(torch.zeros(batch, dtype=torch.long)))
     return peak()
 
 

@@ -244,9 +244,10 @@ def take(
 
         return Binned.read(part, grid, index, most, tell)
 
-    bytes_of_one = math.prod(grid.shape) * (2 if grid.counts else 1)
-    cells = read(data.test, chosen, settings.part, 0)
-    learn_cells = read(data.learn, learned, max(1, _KEPT // bytes_of_one), len(chosen))
+    size = math.prod(grid.shape)
+    cells = read(data.test, chosen, settings.at_once(size), 0)
+    kept = max(1, _KEPT // (size * (2 if grid.counts else 1)))
+    learn_cells = read(data.learn, learned, kept, len(chosen))
     empty = cells.active == 0
     if bool(empty.any()):
         name = data.test.names[int(chosen[int(empty.int().argmax())])]

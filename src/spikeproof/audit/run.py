@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -69,7 +70,8 @@ def audit(
         "created": _now(),
     }
     created = store.open(identity, fresh=fresh)["created"]
-    parts = torch.split(torch.arange(len(subject)), settings.part)
+    at_once = settings.at_once(math.prod(subject.grid.shape))
+    parts = torch.split(torch.arange(len(subject)), at_once)
     entries = standard(subject, settings)
     total = _CLEAN + sum(e.cost for e in entries)
     done = 0.0

@@ -7,19 +7,21 @@ from typing import Any
 
 from spikeproof.errors import InvalidThreat
 
+PART_BYTES = 2**28  # of the float cells of a part; attacks hold a few such tensors
+
 
 @dataclass(frozen=True)
 class Settings:
     """Settings of the standard audit; the defaults are the standard.
 
-    ``recordings`` from the test split are audited, in parts of ``part`` that are saved as they
-    are done. ``shares`` are the flip budgets of the curve as shares of the active cells,
-    ``universal_shares`` those of universal patterns as shares of the mean. ``period`` is that of
-    the periodic pattern and ``max_shift`` that of moved events, in time bins. The patch is
-    ``patch`` x ``patch`` pixels. ``refractory`` (µs) holds for every event that is added to a
-    stream. ``fit_steps`` gradient steps of ``fit_batch`` recordings are spent on each universal
-    pattern and patch, drawn from at most ``learn`` learning recordings. ``surrogate`` is the
-    gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
+    ``recordings`` from the test split are audited, in parts of ``part`` that are saved as they are
+    done (fewer on large sensors, see ``at_once``). ``shares`` are the flip budgets of the curve as
+    shares of the active cells, ``universal_shares`` those of universal patterns as shares of the
+    mean. ``period`` is that of the periodic pattern and ``max_shift`` that of moved events, in time
+    bins. The patch is ``patch`` x ``patch`` pixels. ``refractory`` (µs) holds for every event that
+    is added to a stream. ``fit_steps`` gradient steps of ``fit_batch`` recordings are spent on each
+    universal pattern and patch, drawn from at most ``learn`` learning recordings. ``surrogate`` is
+    the gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
     single one a name with its setting, ``own`` or ``auto``. Event files are written of ``keep``
     recordings, spread evenly over the audited ones (None: of all).
     """
@@ -44,7 +46,10 @@ class Settings:
     keep: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("recordings", "part", "steps", "period", "patch", "fit_steps", "fit_batch"):
+        for name in (
+            *("recordings", "part", "learn", "steps", "period", "patch"),
+            *("fit_steps", "fit_batch"),
+        ):
             if getattr(self, name) < 1:
                 raise InvalidThreat(f"{name} is {getattr(self, name)}; give at least 1")
         if self.keep is not None and self.keep < 0:
@@ -54,6 +59,10 @@ class Settings:
                 raise InvalidThreat(
                     f"budget {share} is not a share between 0 and 1 of the active cells"
                 )
+
+    def at_once(self, cells: int) -> int:
+        """Recordings of so many ``cells`` in a part: ``part``, or as many as memory should hold."""
+        return max(1, min(self.part, PART_BYTES // (4 * cells)))
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""
