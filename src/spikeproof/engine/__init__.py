@@ -1,0 +1,5 @@
+"""The engine: gradient steps of our own networks, written out and compiled."""
+
+from spikeproof.engine.engine import Climb, Engine, Precision, engine_for
+
+__all__ = ["Climb", "Engine", "Precision", "engine_for"]
