@@ -9,7 +9,8 @@ the way back asks for, and its sign bit is clear exactly where the neuron fired.
 *Backward*, the pooling, the surrogate and the recursion in time, from gradients of what the layer
 emits to gradients of its currents, which take the place of ``u``.
 
-Arrays of ``u`` and of gradients hold the bits of float32 numbers, or their upper halves, which are
+The loops proper are small functions over one row; only the drivers are parallel, which halves the
+time it takes to compile them. Arrays of ``u`` and of gradients hold the bits of float32 numbers, or their upper halves, which are
 bfloat16 numbers; ``shift`` (0 or 16) says which. Cutting off the lower half keeps the sign.
 """
 
@@ -25,136 +26,289 @@ from spikeproof.models.kernels import ARCTAN, F32, FAST_SIGMOID, PRECOMPUTED, TR
 
 U32 = np.uint32
 Bits = NDArray[Any]
+I64 = NDArray[np.int64]
 
 
 @no_type_check  # numba compiles the plain function, not one wrapped in run-time checks
-@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, _nrt=False)
+def _active(row: NDArray[Any], n_in: int, channel: I64, value: F32, groups: I64) -> None:
+    """The entries of a row that are not zero, by pixels and in groups of four, two and one.
+
+    ``groups[0]``, ``[1]`` and ``[2]`` begin with the number of groups of each kind, then come the
+    pixel and the place in ``channel`` and ``value`` of each.
+    """
+    found = 0
+    for j in range(row.shape[0]):
+        channel[found], value[found] = j, np.float32(row[j])  # kept only if it counts
+        found += row[j] != 0
+    fours, twos, ones = groups[0], groups[1], groups[2]
+    n4, n2, n1 = 1, 1, 1
+    begin = 0
+    while begin < found:
+        pixel = channel[begin] // n_in
+        low = pixel * n_in
+        end = begin
+        while end < found and channel[end] < low + n_in:
+            channel[end] -= low
+            end += 1
+        while begin + 4 <= end:
+            fours[n4], fours[n4 + 1] = pixel, begin
+            n4, begin = n4 + 2, begin + 4
+        twos[n2], twos[n2 + 1] = pixel, begin
+        pair = ((end - begin) >> 1) & 1
+        n2, begin = n2 + 2 * pair, begin + 2 * pair
+        ones[n1], ones[n1 + 1] = pixel, begin
+        n1 += 2 * (end - begin)
+        begin = end
+    fours[0], twos[0], ones[0] = n4, n2, n1
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _add(columns: F32, reached: I64, channel: I64, value: F32, groups: I64, current: F32) -> None:
+    """Add to a row of currents what the active entries of a row of pixels weigh there.
+
+    ``reached`` says of each pixel where the currents that it reaches begin and end, and in which
+    ``columns`` (of ``[stride, I, reach*O]``) and where in them their weights begin. Four entries of
+    a pixel at once, so that currents are loaded less often; one kind of group after the other, as
+    branches that cannot be foretold would take longer than the sums.
+    """
+    fours, twos, ones = groups[0], groups[1], groups[2]
+    for g in range(1, fours[0], 2):
+        first, last, phase, at = reached[fours[g]]
+        k = fours[g + 1]
+        w0 = columns[phase, channel[k], at : at + last - first]
+        w1 = columns[phase, channel[k + 1], at : at + last - first]
+        w2 = columns[phase, channel[k + 2], at : at + last - first]
+        w3 = columns[phase, channel[k + 3], at : at + last - first]
+        x0, x1, x2, x3 = value[k], value[k + 1], value[k + 2], value[k + 3]
+        target = current[first:last]
+        for o in range(target.shape[0]):
+            target[o] += (x0 * w0[o] + x1 * w1[o]) + (x2 * w2[o] + x3 * w3[o])
+    for g in range(1, twos[0], 2):
+        first, last, phase, at = reached[twos[g]]
+        k = twos[g + 1]
+        w0 = columns[phase, channel[k], at : at + last - first]
+        w1 = columns[phase, channel[k + 1], at : at + last - first]
+        x0, x1 = value[k], value[k + 1]
+        target = current[first:last]
+        for o in range(target.shape[0]):
+            target[o] += x0 * w0[o] + x1 * w1[o]
+    for g in range(1, ones[0], 2):
+        first, last, phase, at = reached[ones[g]]
+        k = ones[g + 1]
+        w0, x0 = columns[phase, channel[k], at : at + last - first], value[k]
+        target = current[first:last]
+        for o in range(target.shape[0]):
+            target[o] += x0 * w0[o]
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _fill(row: F32, with_: F32) -> None:
+    for j in range(row.shape[0]):
+        row[j] = with_[j]
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _fire(current: F32, carry: F32, neuron: F32) -> None:
+    """One time bin of a row: potentials above threshold take the place of currents."""
+    decay, threshold, taken, held, jump = neuron[0], neuron[1], neuron[2], neuron[3], neuron[4]
+    for j in range(current.shape[0]):
+        v = carry[j] + current[j]
+        left = held * (decay * (v - taken)) + jump
+        carry[j] = left if v >= threshold else decay * v
+        current[j] = v - threshold  # +0 just at the threshold: the sign bit says who fired
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _keep(bits: NDArray[np.uint32], stored: Bits, down: int) -> None:
+    for j in range(bits.shape[0]):
+        stored[j] = bits[j] >> down
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _add_spikes(bits: NDArray[np.uint32], spikes: NDArray[np.uint8]) -> None:
+    for j in range(bits.shape[0]):
+        spikes[j] += np.uint8(1) - np.uint8(bits[j] >> U32(31))
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _pool(spikes: NDArray[np.uint8], counts: NDArray[np.uint8], pool: int, n_out: int) -> None:
+    """Sum the ``spikes`` of rows that were added up over the columns of each pool."""
+    for q in range(counts.shape[0] // n_out):
+        mine = counts[q * n_out : (q + 1) * n_out]
+        at = q * pool * n_out
+        theirs = spikes[at : at + n_out]
+        for o in range(n_out):
+            mine[o] = theirs[o]
+        for d in range(1, pool):
+            theirs = spikes[at + d * n_out : at + (d + 1) * n_out]
+            for o in range(n_out):
+                mine[o] += theirs[o]
+
+
+@no_type_check
+@njit(parallel=True, cache=True)
 def forward(
     x: NDArray[Any],
-    weight: F32,
+    size: tuple[int, int],
+    columns: F32,
     bias: F32,
     geometry: tuple[int, int, int, int, int, int],
     neuron: F32,
-    wipes: bool,
-    strict: bool,
     pool: int,
     band: int,
-    keep: bool,
     shift: int,
     u: Bits,
     out: NDArray[np.uint8],
 ) -> None:
-    """Fill ``u`` ``[N, T, Ho, Wo*O]`` (if ``keep``) and spikes per pool ``out`` [N, T, Hp, Wp*O].
+    """Fill ``u`` ``[N, T, Ho, Wo*O]`` (unless its T is 0) and the spikes of each pool.
 
-    ``x`` is ``[N, T, H, W, I]``, ``weight`` ``[kh*kw, I, O]``, ``bias`` ``[O]``. ``geometry`` is
-    kernel, stride and padding, rows before columns; ``neuron`` is decay, threshold, what a spike
-    takes off the membrane before it decays, what it adds to it after, and where membranes start.
-    Rows are worked on in bands, a multiple of ``pool``.
+    ``x`` is ``[N, T, H, W*I]`` and ``size`` W and I; ``out`` is ``[N, T, Hp, Wp*O]``, ``bias`` a
+    row of currents in silence ``[Wo*O]``. ``columns`` are the weights as :func:`columns_of` lays them out;
+    ``geometry`` is kernel, stride and padding, rows before columns. ``neuron`` is decay, threshold,
+    what a spike takes off the membrane before it decays, whether it leaves of it anything at all (0
+    or 1), what it adds after, and where membranes start. Rows are worked on in bands, a multiple of
+    ``pool``.
     """
-    n_samples, n_steps, height, width, n_in = x.shape
-    n_out = bias.shape[0]
+    n_samples, n_steps, height, _ = x.shape
+    width, n_in = size
     kh, kw, sh, sw, ph, pw = geometry
     rows = (height + 2 * ph - kh) // sh + 1
     cols = (width + 2 * pw - kw) // sw + 1
-    pooled_rows, pooled_cols = rows // pool, cols // pool
-    wide = cols * n_out
-    decay, threshold, taken, jump, start = neuron
-    zero = np.float32(0.0)
-    down, half = U32(shift), U32(16)
+    wide = bias.shape[0]
+    n_out = wide // cols
+    reach = columns.shape[3] // n_out  # columns of currents that a pixel reaches
     bands = (rows + band - 1) // band
-    resting = np.empty(wide, dtype=np.float32)
-    for j in range(wide):
-        resting[j] = bias[j % n_out]
+    down = U32(shift)
+    reached = np.empty((width, 4), dtype=np.int64)
+    for z in range(width):
+        reached[z, 0] = max(0, -((kw - 1 - z - pw) // sw)) * n_out
+        reached[z, 1] = max(min(cols, (z + pw) // sw + 1) * n_out, reached[z, 0])
+        reached[z, 2] = (z + pw) % sw
+        reached[z, 3] = reached[z, 0] - ((z + pw) // sw - reach + 1) * n_out
     for item in prange(n_samples * bands):
         n = item // bands
         lo = (item % bands) * band
         hi = min(lo + band, rows)
         current = np.empty((hi - lo, wide), dtype=np.float32)
         bits = current.view(np.uint32)
-        carry = np.full((hi - lo, wide), start, dtype=np.float32)
-        spikes = np.empty(wide, dtype=np.uint8)
-        which = np.empty(n_in, dtype=np.int64)
-        value = np.empty(n_in, dtype=np.float32)
+        carry = np.full((hi - lo, wide), neuron[5], dtype=np.float32)
+        spikes = np.zeros(wide, dtype=np.uint8)
+        channel = np.empty(width * n_in + 1, dtype=np.int64)
+        value = np.empty(width * n_in + 1, dtype=np.float32)
+        groups = np.empty((3, 2 * width * max(1, n_in // 4) + 3), dtype=np.int64)
         for t in range(n_steps):
             for r in range(hi - lo):
-                current[r] = resting
+                _fill(current[r], bias)
             for y in range(max(0, lo * sh - ph), min(height, (hi - 1) * sh - ph + kh)):
                 first_row = max(lo, -((kh - 1 - y - ph) // sh))
                 last_row = min(hi - 1, (y + ph) // sh)
-                for z in range(width):
-                    active = 0
-                    for c in range(n_in):
-                        if active < n_in:
-                            which[active] = c
-                            value[active] = np.float32(x[n, t, y, z, c])
-                            active += x[n, t, y, z, c] != 0
-                    if active == 0:
-                        continue
-                    first_col = max(0, -((kw - 1 - z - pw) // sw))
-                    last_col = min(cols - 1, (z + pw) // sw)
-                    for r in range(first_row, last_row + 1):
-                        tap_row = (y + ph - r * sh) * kw
-                        for q in range(first_col, last_col + 1):
-                            columns = weight[tap_row + z + pw - q * sw]
-                            target = current[r - lo, q * n_out : (q + 1) * n_out]
-                            k = 0
-                            while k + 4 <= active:  # four at once: the target is loaded less often
-                                w0, w1 = columns[which[k]], columns[which[k + 1]]
-                                w2, w3 = columns[which[k + 2]], columns[which[k + 3]]
-                                x0, x1, x2, x3 = value[k], value[k + 1], value[k + 2], value[k + 3]
-                                for o in range(n_out):
-                                    target[o] += x0 * w0[o] + x1 * w1[o] + x2 * w2[o] + x3 * w3[o]
-                                k += 4
-                            while k < active:
-                                w0, x0 = columns[which[k]], value[k]
-                                for o in range(n_out):
-                                    target[o] += x0 * w0[o]
-                                k += 1
+                _active(x[n, t, y], n_in, channel, value, groups)
+                for r in range(first_row, last_row + 1):
+                    weights = columns[y + ph - r * sh]
+                    _add(weights, reached, channel, value, groups, current[r - lo])
             for r in range(hi - lo):
-                above, below, raised = current[r], carry[r], bits[r]
-                for j in range(wide):
-                    v = below[j] + above[j]
-                    fired = v > threshold if strict else v >= threshold
-                    kept = decay * v
-                    left = zero if wipes else decay * (v - taken)
-                    below[j] = left + jump if fired else kept
-                    # Just at the threshold the difference is +0, which says that it fired.
-                    above[j] = v - threshold if (fired or v != threshold) else -zero
-                if keep:
-                    stored = u[n, t, lo + r]
-                    for j in range(wide):
-                        stored[j] = raised[j] >> down
-                for j in range(wide):
-                    spikes[j] = np.uint8(1) - np.uint8((raised[j] >> half) >> U32(15))
+                _fire(current[r], carry[r], neuron)
+                if u.shape[1] > 0:
+                    _keep(bits[r], u[n, t, lo + r], down)
                 row = (lo + r) // pool
-                if row >= pooled_rows:
-                    continue
-                counts = out[n, t, row]
-                if pool == 1:
-                    counts[:] = spikes
-                    continue
-                if (lo + r) % pool == 0:
-                    counts[:] = 0
-                for q in range(pooled_cols):
-                    mine = counts[q * n_out : (q + 1) * n_out]
-                    for d in range(pool):
-                        at = (q * pool + d) * n_out
-                        theirs = spikes[at : at + n_out]
-                        for o in range(n_out):
-                            mine[o] += theirs[o]
+                if row < out.shape[2]:
+                    _add_spikes(bits[r], spikes)
+                    if (lo + r) % pool == pool - 1:
+                        _pool(spikes, out[n, t, row], pool, n_out)
+                        spikes[:] = 0
+
+
+def columns_of(weight: F32, stride: int) -> F32:
+    """``weight`` ``[O, I, kh, kw]`` as ``[kh, stride, I, reach*O]`` for :func:`forward`.
+
+    A pixel in column ``z`` (padding included) reaches the currents in columns ``z // stride`` and
+    ``reach - 1`` before it; their weights lie side by side, in the order of the currents.
+    """
+    n_out, n_in, kh, kw = weight.shape
+    reach = -(-kw // stride)
+    laid = np.zeros((kh, stride, n_in, reach, n_out), dtype=np.float32)
+    for k in range(kw):
+        laid[:, k % stride, :, reach - 1 - k // stride] = weight[:, :, :, k].transpose(2, 1, 0)
+    return laid.reshape(kh, stride, n_in, reach * n_out)
 
 
 @no_type_check
-@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, _nrt=False)
+def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int, up: int) -> None:
+    """Give each neuron of a row the gradient of its pool."""
+    for q in range(grad.shape[0] // n_out):
+        source = grad[q * n_out : (q + 1) * n_out]
+        for d in range(pool):
+            at = (q * pool + d) * n_out
+            target = come[at : at + n_out]
+            for o in range(n_out):
+                target[o] = U32(source[o]) << up
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _bump(u: F32, kind: int, slope: np.float32, h: F32) -> None:
+    """The surrogate derivative of a row."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    if kind == ARCTAN:
+        for j in range(u.shape[0]):
+            a = slope * u[j]
+            h[j] = one / (one + a * a)
+    elif kind == FAST_SIGMOID:
+        for j in range(u.shape[0]):
+            a = one + slope * abs(u[j])
+            h[j] = one / (a * a)
+    elif kind == TRIANGLE:
+        for j in range(u.shape[0]):
+            h[j] = max(zero, one - slope * abs(u[j]))
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _recur(
+    come: F32,
+    h: F32,
+    bits: NDArray[np.uint32],
+    decay: np.float32,
+    wiped: np.float32,
+    scale: np.float32,
+    delta: F32,
+) -> None:
+    """One time bin of a row of the recursion back in time."""
+    for j in range(delta.shape[0]):
+        passed = decay if (bits[j] >> U32(31)) != 0 else wiped
+        delta[j] = come[j] * (scale * h[j]) + passed * delta[j]
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _unpack(stored: Bits, bits: NDArray[np.uint32], up: int) -> None:
+    for j in range(bits.shape[0]):
+        bits[j] = U32(stored[j]) << up
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _pack(bits: NDArray[np.uint32], stored: Bits, down: int, half: int) -> None:
+    for j in range(bits.shape[0]):
+        stored[j] = (bits[j] + half) >> down  # rounded, not cut off
+
+
+@no_type_check
+@njit(parallel=True, cache=True)
 def backward(
     grad: Bits,
     u: Bits,
     slope_of: F32,
     kind: int,
-    slope: float,
-    decay: float,
-    wipes: bool,
-    scale: float,
+    constants: F32,
     pool: int,
     n_out: int,
     band: int,
@@ -163,64 +317,38 @@ def backward(
     """Turn ``u`` ``[N, T, Ho, Wo*O]`` into gradients of the currents, in place.
 
     ``grad`` ``[N, T, Hp, Wp*O]`` is the gradient of the pooled spikes, or ``[N, 1, Hp, Wp*O]`` if
-    it is the same in all time bins; ``scale`` is what a spike weighs in its pool. ``slope_of``, of
-    the shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``.
+    it is the same in all time bins. ``constants`` are the slope of the surrogate, the decay, the
+    decay of a membrane that has fired, and what a spike weighs in its pool. ``slope_of``, of the
+    shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``.
     """
     n_samples, n_steps, rows, wide = u.shape
-    grad_steps, pooled_rows = grad.shape[1], grad.shape[2]
-    pooled_cols = grad.shape[3] // n_out
-    zero, one = np.float32(0.0), np.float32(1.0)
-    decay32, scale32, slope32 = np.float32(decay), np.float32(scale), np.float32(slope)
-    wiped = zero if wipes else decay32
-    up = U32(shift)
-    round_off = U32(0x8000) if shift else U32(0)
+    slope, decay, wiped, scale = constants[0], constants[1], constants[2], constants[3]
     bands = (rows + band - 1) // band
+    up = U32(shift)
+    half = U32(0x8000 if shift else 0)
     for item in prange(n_samples * bands):
         n = item // bands
         lo = (item % bands) * band
         hi = min(lo + band, rows)
         carried = np.zeros((hi - lo, wide), dtype=np.float32)
-        carried_bits = carried.view(np.uint32)
         come = np.zeros(wide, dtype=np.float32)  # the gradient of the spikes of a row
-        come_bits = come.view(np.uint32)
         h = np.empty(wide, dtype=np.float32)
         away = np.empty(wide, dtype=np.float32)
+        carried_bits, come_bits = carried.view(np.uint32), come.view(np.uint32)
         away_bits = away.view(np.uint32)
         for back in range(n_steps):
             t = n_steps - 1 - back
             for y in range(lo, hi):
                 row = y // pool
-                if row >= pooled_rows:
-                    come[:] = zero
+                if row >= grad.shape[2]:
+                    come[:] = np.float32(0.0)
                 elif y % pool == 0:
-                    source = grad[n, t if grad_steps > 1 else 0, row]
-                    for q in range(pooled_cols):
-                        for d in range(pool):
-                            at = (q * pool + d) * n_out
-                            for o in range(n_out):
-                                come_bits[at + o] = U32(source[q * n_out + o]) << up
-                    for j in range(wide):
-                        come[j] *= scale32
-                stored = u[n, t, y]
-                for j in range(wide):
-                    away_bits[j] = U32(stored[j]) << up
+                    _spread(grad[n, min(t, grad.shape[1] - 1), row], come_bits, pool, n_out, up)
+                _unpack(u[n, t, y], away_bits, up)
                 if kind == PRECOMPUTED:
                     h[:] = slope_of[n, t, y]
-                elif kind == ARCTAN:
-                    for j in range(wide):
-                        a = slope32 * away[j]
-                        h[j] = one / (one + a * a)
-                elif kind == FAST_SIGMOID:
-                    for j in range(wide):
-                        a = one + slope32 * abs(away[j])
-                        h[j] = one / (a * a)
-                elif kind == TRIANGLE:
-                    for j in range(wide):
-                        h[j] = max(zero, one - slope32 * abs(away[j]))
-                delta, delta_bits = carried[y - lo], carried_bits[y - lo]
-                for j in range(wide):
-                    silent = (away_bits[j] >> U32(31)) != 0
-                    passed = decay32 if silent else wiped
-                    delta[j] = come[j] * h[j] + passed * delta[j]
-                for j in range(wide):
-                    stored[j] = (delta_bits[j] + round_off) >> up
+                else:
+                    _bump(away, kind, slope, h)
+                delta = carried[y - lo]
+                _recur(come, h, away_bits, decay, wiped, scale, delta)
+                _pack(carried_bits[y - lo], u[n, t, y], up, half)

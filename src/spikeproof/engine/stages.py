@@ -19,7 +19,7 @@ from torch import Tensor
 from spikeproof.engine import kernels
 from spikeproof.engine.adjoint import Adjoint
 from spikeproof.engine.buffers import Buffers
-from spikeproof.engine.plan import Firing, Layer, Reading, Weights
+from spikeproof.engine.plan import Firing, Layer, Neurons, Reading, Weights
 from spikeproof.models.circuit import Readout
 from spikeproof.models.kernels import F32, PRECOMPUTED, as_array, kind_of, share_threads
 
@@ -80,27 +80,23 @@ class FiringStage:
 
     def forward(self, x: Signal, keep: bool) -> Signal:
         """Counts of spikes in each pool."""
-        neurons, pool = self._step.neurons, self._step.pool
         n, t = x.data.shape[:2]
         if self._fitted is None:
             self._fitted = _Fitted(self._step, x, self._dtype)
-        fitted = self._fitted
+        fitted, pool = self._fitted, self._step.pool
         (rows, cols), n_out = fitted.size, fitted.n_out
-        self._u = self._take("u", (n, t, rows, cols * n_out) if keep else (0, 0, 0, 0), self._bits)
+        self._u = self._take("u", (n, t if keep else 0, rows, cols * n_out), self._bits)
         out = self._take("out", (n, t, rows // pool, cols // pool * n_out), np.uint8)
-        constants = (neurons.decay, neurons.threshold, neurons.taken, neurons.jump, neurons.start)
         share_threads()
         kernels.forward(
-            x.data.numpy(),
-            as_array(fitted.columns),
-            as_array(fitted.bias),
+            x.data.flatten(3).numpy(),
+            (x.data.shape[3], x.data.shape[4]),
+            fitted.columns,
+            fitted.bias,
             fitted.geometry,
-            np.array(constants, dtype=np.float32),
-            neurons.wipes,
-            neurons.strict,
+            fitted.neuron,
             pool,
             fitted.band,
-            keep,
             self._shift,
             self._u,
             out,
@@ -110,26 +106,24 @@ class FiringStage:
 
     def backward(self, grad: Tensor) -> Tensor:
         """Through pooling, neurons and weights."""
-        assert self._fitted is not None
-        neurons = self._step.neurons
+        fitted, neurons = self._fitted, self._step.neurons
+        assert fitted is not None
         kind, slope = kind_of(neurons.surrogate)
         bump = self._bump() if kind == PRECOMPUTED else np.empty((0, 0, 0, 0), dtype=np.float32)
+        after = 0.0 if neurons.wipes else neurons.decay
         share_threads()
         kernels.backward(
             grad.contiguous().flatten(3).view(self._integers).numpy(),
             self._u,
             bump,
             kind,
-            slope,
-            neurons.decay,
-            neurons.wipes,
-            self._step.scale,
+            np.array([slope, neurons.decay, after, self._step.scale], dtype=np.float32),
             self._step.pool,
-            self._fitted.n_out,
-            self._fitted.band,
+            fitted.n_out,
+            fitted.band,
             self._shift,
         )
-        found = self._fitted.adjoint(self._kept().flatten(0, 1))
+        found = fitted.adjoint(self._kept().flatten(0, 1))
         return found.view(*self._u.shape[:2], *found.shape[1:])
 
     def _kept(self) -> Tensor:
@@ -159,11 +153,22 @@ class _Fitted:
         (sh, sw), (ph, pw) = step.weights.stride, step.weights.padding
         self.geometry = kh, kw, sh, sw, ph, pw
         self.size = (height + 2 * ph - kh) // sh + 1, (width + 2 * pw - kw) // sw + 1
-        self.columns = (weight * x.scale).permute(2, 3, 1, 0).flatten(0, 1).contiguous()
-        self.bias = step.weights.bias.contiguous()
+        self.columns = kernels.columns_of(as_array(weight * x.scale), sw)
+        self.bias = np.tile(as_array(step.weights.bias), self.size[1])
+        self.neuron = _constants(step.neurons)
         self.adjoint = Adjoint(weight, (height, width), (sh, sw), (ph, pw), dtype)
         self.band = max(1, _BAND // (4 * self.size[1] * self.n_out * step.pool)) * step.pool
         self.flat = step.weights.linear
+
+
+def _constants(neurons: Neurons) -> F32:
+    """As the loop forwards takes them; "above" is "at least the next number"."""
+    level = np.float32(neurons.threshold)
+    if neurons.strict:
+        level = np.nextafter(level, np.float32(np.inf))
+    held = 0.0 if neurons.wipes else 1.0
+    rest = (neurons.taken, held, neurons.jump, neurons.start)
+    return np.array([neurons.decay, level, *rest], dtype=np.float32)
 
 
 def _for(weights: Weights, x: Signal) -> Tensor:
