@@ -52,7 +52,7 @@ class Bench:
     @property
     def victim(self) -> Victim:
         """The model as attacks see it; what they ask is counted in ``queries``."""
-        return Victim(self.subject.search, self.surrogate, queries=self.queries)
+        return Victim(self.subject.search, self.surrogate, queries=self.queries, fast=True)
 
     def attack(
         self, attack: Attack, clean: Cells, goal: Goal, threat: Threat, rng: Generator

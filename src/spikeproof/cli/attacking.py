@@ -130,7 +130,7 @@ def attack(
     open_ = (~goal.reached(answer(model, clean))).nonzero().squeeze(1)
     adv = clean.clone()
     if len(open_):
-        victim = Victim(given.search, surrogate)
+        victim = Victim(given.search, surrogate, fast=True)
         adv[open_] = _search(victim, model, clean[open_], goal[open_], threat, steps, seed)
     outcome = judge(model, clean, adv, goal, threat)
     results = []

@@ -18,6 +18,7 @@ engine does not know.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -29,6 +30,7 @@ from spikeproof.engine.buffers import Buffers
 from spikeproof.engine.plan import Firing, Flat, Layer, Plan, Reading, plan_of
 from spikeproof.engine.precision import bfloat16_is_faster
 from spikeproof.engine.stages import FiringStage, LayerStage, ReadingStage, Signal, Stage
+from spikeproof.errors import InvalidModel
 from spikeproof.models.circuit import Circuit
 from spikeproof.models.network import Network
 from spikeproof.models.surrogate import Surrogate
@@ -46,12 +48,24 @@ class Engine:
     """A fast way to the logits and input gradients of ``model``.
 
     ``precision`` is that of gradients on their way through convolutions (None: what is faster on
-    this machine). Weights are read at every call. Not for use by several threads at once.
+    this machine). Weights are read at every call. ``buffers`` are used by one thread at a time.
     """
 
-    def __init__(self, model: Network | Circuit, precision: Precision | None = None) -> None:
+    def __init__(
+        self,
+        model: Network | Circuit,
+        precision: Precision | None = None,
+        buffers: Buffers | None = None,
+    ) -> None:
         self.model, self.precision = model, precision
-        self._buffers = Buffers()
+        self._buffers = Buffers() if buffers is None else buffers
+
+    def takes(self, x: Tensor) -> bool:
+        """Whether ``x`` is what the engine works on: float32 on the CPU, of the network's size."""
+        fits = x.dim() == 5 and tuple(x.shape[2:]) == tuple(self.model.input_shape)
+        if x.dim() == 5 and len(self.model.input_shape) == 1:
+            fits = math.prod(x.shape[2:]) == self.model.input_shape[0]
+        return fits and x.dtype == torch.float32 and x.device.type == "cpu"
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits ``[N, K]`` of ``x`` ``[N, T, P, H, W]``, without gradients."""
@@ -66,7 +80,8 @@ class Engine:
     ) -> tuple[Tensor, Tensor]:
         """Logits ``[N, K]`` and the gradient of the sum of the losses, as ``x``.
 
-        ``surrogate`` None keeps the model's own.
+        ``surrogate`` None keeps the model's own. Raises :class:`InvalidModel` for a loss that does
+        not depend on the logits.
         """
         if not len(x):
             return self(x), x.clone()
@@ -79,7 +94,10 @@ class Engine:
                     answer = run.forward(x[chosen], keep=True)
                 leaf = answer.requires_grad_()
                 with torch.enable_grad():
-                    (grad,) = torch.autograd.grad(climb(leaf, chosen).sum(), leaf)
+                    climbed = climb(leaf, chosen).sum()
+                    if not climbed.requires_grad:
+                        raise InvalidModel("the loss has no gradient with respect to the logits")
+                    (grad,) = torch.autograd.grad(climbed, leaf)
                 with torch.no_grad():
                     gradients.append(run.backward(grad))
                 logits.append(answer.detach())
@@ -139,7 +157,9 @@ class _Run:
         return found.reshape(self._shape).float()
 
 
-def engine_for(model: Model, precision: Precision | None = None) -> Engine | None:
+def engine_for(
+    model: Model, precision: Precision | None = None, buffers: Buffers | None = None
+) -> Engine | None:
     """The engine for ``model``; None if it is not one of ours, or more than the engine knows.
 
     That is: a :class:`Network` with spiking neurons or a chain of layers (a :class:`Circuit`
@@ -151,7 +171,7 @@ def engine_for(model: Model, precision: Precision | None = None) -> Engine | Non
         and model.framework == "nir"
         and isinstance(model.module, Circuit)
     ):
-        return engine_for(model.module, precision)
+        return engine_for(model.module, precision, buffers)
     if type(model) is not Network and not (type(model) is Circuit and model.in_line):
         return None
     if any(_unusual(module) for module in model.modules()):
@@ -159,7 +179,7 @@ def engine_for(model: Model, precision: Precision | None = None) -> Engine | Non
     weights = (*model.parameters(), *(b for b in model.buffers() if b.is_floating_point()))
     if any(w.dtype != torch.float32 or w.device.type != "cpu" for w in weights):
         return None
-    return Engine(model, precision) if plan_of(model) is not None else None
+    return Engine(model, precision, buffers) if plan_of(model) is not None else None
 
 
 def _unusual(module: nn.Module) -> bool:

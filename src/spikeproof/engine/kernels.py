@@ -9,8 +9,9 @@ the way back asks for, and its sign bit is clear exactly where the neuron fired.
 *Backward*, the pooling, the surrogate and the recursion in time, from gradients of what the layer
 emits to gradients of its currents, which take the place of ``u``.
 
-The loops proper are small functions over one row; only the drivers are parallel, which halves the
-time it takes to compile them. Arrays of ``u`` and of gradients hold the bits of float32 numbers, or their upper halves, which are
+The loops proper are small functions over one row, which compile faster than the parallel drivers
+that call them. They have no reference counts (``_nrt``), which cost more than some of their sums.
+Arrays of ``u`` and of gradients hold the bits of float32 numbers, or their upper halves, which are
 bfloat16 numbers; ``shift`` (0 or 16) says which. Cutting off the lower half keeps the sign.
 """
 
@@ -170,11 +171,11 @@ def forward(
     """Fill ``u`` ``[N, T, Ho, Wo*O]`` (unless its T is 0) and the spikes of each pool.
 
     ``x`` is ``[N, T, H, W*I]`` and ``size`` W and I; ``out`` is ``[N, T, Hp, Wp*O]``, ``bias`` a
-    row of currents in silence ``[Wo*O]``. ``columns`` are the weights as :func:`columns_of` lays them out;
-    ``geometry`` is kernel, stride and padding, rows before columns. ``neuron`` is decay, threshold,
-    what a spike takes off the membrane before it decays, whether it leaves of it anything at all (0
-    or 1), what it adds after, and where membranes start. Rows are worked on in bands, a multiple of
-    ``pool``.
+    row of currents in silence ``[Wo*O]``. ``columns`` are the weights as :func:`columns_of` lays
+    them out; ``geometry`` is kernel, stride and padding, rows before columns. ``neuron`` is decay,
+    threshold, what a spike takes off the membrane before it decays, whether it leaves of it
+    anything at all (0 or 1), what it adds after, and where membranes start. Rows are worked on in
+    bands, a multiple of ``pool``.
     """
     n_samples, n_steps, height, _ = x.shape
     width, n_in = size
