@@ -27,81 +27,81 @@ from spikeproof.models.kernels import ARCTAN, F32, FAST_SIGMOID, PRECOMPUTED, TR
 
 U32 = np.uint32
 Bits = NDArray[Any]
-I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
 
 
 @no_type_check  # numba compiles the plain function, not one wrapped in run-time checks
 @njit(cache=True, _nrt=False)
-def _active(row: NDArray[Any], n_in: int, channel: I64, value: F32, groups: I64) -> None:
+def _active(
+    row: NDArray[Any], n_in: int, span: int, reached: U64, begin: U64, value: F32, groups: U64
+) -> None:
     """The entries of a row that are not zero, by pixels and in groups of four, two and one.
 
-    ``groups[0]``, ``[1]`` and ``[2]`` begin with the number of groups of each kind, then come the
-    pixel and the place in ``channel`` and ``value`` of each.
+    ``reached`` says of each pixel where the currents that it reaches begin, how many they are, and
+    where its first channel's weights for them begin; those of the next are ``span`` further on.
+    ``begin`` and ``value`` are filled with where the weights of an entry begin, and what it holds;
+    ``groups`` with the ends of the three lists in it, and in these with the first current, the
+    number of currents and the place in ``begin`` and ``value`` of every group.
     """
     found = 0
     for j in range(row.shape[0]):
-        channel[found], value[found] = j, np.float32(row[j])  # kept only if it counts
+        begin[found], value[found] = j, np.float32(row[j])  # kept only if it counts
         found += row[j] != 0
     fours, twos, ones = groups[0], groups[1], groups[2]
     n4, n2, n1 = 1, 1, 1
-    begin = 0
-    while begin < found:
-        pixel = channel[begin] // n_in
+    k = 0
+    while k < found:
+        pixel = np.int64(begin[k]) // n_in
         low = pixel * n_in
-        end = begin
-        while end < found and channel[end] < low + n_in:
-            channel[end] -= low
+        first, count, at = reached[pixel, 0], reached[pixel, 1], reached[pixel, 2]
+        end = k
+        while end < found and np.int64(begin[end]) < low + n_in:
+            begin[end] = at + np.uint64((np.int64(begin[end]) - low) * span)
             end += 1
-        while begin + 4 <= end:
-            fours[n4], fours[n4 + 1] = pixel, begin
-            n4, begin = n4 + 2, begin + 4
-        twos[n2], twos[n2 + 1] = pixel, begin
-        pair = ((end - begin) >> 1) & 1
-        n2, begin = n2 + 2 * pair, begin + 2 * pair
-        ones[n1], ones[n1 + 1] = pixel, begin
-        n1 += 2 * (end - begin)
-        begin = end
+        while k + 4 <= end:
+            fours[n4], fours[n4 + 1], fours[n4 + 2] = first, count, k
+            n4, k = n4 + 3, k + 4
+        twos[n2], twos[n2 + 1], twos[n2 + 2] = first, count, k
+        pair = ((end - k) >> 1) & 1
+        n2, k = n2 + 3 * pair, k + 2 * pair
+        ones[n1], ones[n1 + 1], ones[n1 + 2] = first, count, k
+        n1 += 3 * (end - k)
+        k = end
     fours[0], twos[0], ones[0] = n4, n2, n1
 
 
 @no_type_check
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-def _add(columns: F32, reached: I64, channel: I64, value: F32, groups: I64, current: F32) -> None:
+def _add(weights: F32, begin: U64, value: F32, groups: U64, current: F32) -> None:
     """Add to a row of currents what the active entries of a row of pixels weigh there.
 
-    ``reached`` says of each pixel where the currents that it reaches begin and end, and in which
-    ``columns`` (of ``[stride, I, reach*O]``) and where in them their weights begin. Four entries of
-    a pixel at once, so that currents are loaded less often; one kind of group after the other, as
-    branches that cannot be foretold would take longer than the sums.
+    Four entries of a pixel at once, so that currents are loaded less often; one kind of group after
+    the other, as branches that cannot be foretold would take longer than the sums. Places are
+    unsigned, or each would be looked at for being counted from the end.
     """
+    one = np.uint64(1)
     fours, twos, ones = groups[0], groups[1], groups[2]
-    for g in range(1, fours[0], 2):
-        first, last, phase, at = reached[fours[g]]
-        k = fours[g + 1]
-        w0 = columns[phase, channel[k], at : at + last - first]
-        w1 = columns[phase, channel[k + 1], at : at + last - first]
-        w2 = columns[phase, channel[k + 2], at : at + last - first]
-        w3 = columns[phase, channel[k + 3], at : at + last - first]
-        x0, x1, x2, x3 = value[k], value[k + 1], value[k + 2], value[k + 3]
-        target = current[first:last]
-        for o in range(target.shape[0]):
-            target[o] += (x0 * w0[o] + x1 * w1[o]) + (x2 * w2[o] + x3 * w3[o])
-    for g in range(1, twos[0], 2):
-        first, last, phase, at = reached[twos[g]]
-        k = twos[g + 1]
-        w0 = columns[phase, channel[k], at : at + last - first]
-        w1 = columns[phase, channel[k + 1], at : at + last - first]
-        x0, x1 = value[k], value[k + 1]
-        target = current[first:last]
-        for o in range(target.shape[0]):
-            target[o] += x0 * w0[o] + x1 * w1[o]
-    for g in range(1, ones[0], 2):
-        first, last, phase, at = reached[ones[g]]
-        k = ones[g + 1]
-        w0, x0 = columns[phase, channel[k], at : at + last - first], value[k]
-        target = current[first:last]
-        for o in range(target.shape[0]):
-            target[o] += x0 * w0[o]
+    for g in range(1, np.int64(fours[0]), 3):
+        first, count, k = fours[g], fours[g + 1], fours[g + 2]
+        b0, b1 = begin[k], begin[k + one]
+        b2, b3 = begin[k + np.uint64(2)], begin[k + np.uint64(3)]
+        x0, x1 = value[k], value[k + one]
+        x2, x3 = value[k + np.uint64(2)], value[k + np.uint64(3)]
+        for o in range(count):
+            current[first + o] += (x0 * weights[b0 + o] + x1 * weights[b1 + o]) + (
+                x2 * weights[b2 + o] + x3 * weights[b3 + o]
+            )
+    for g in range(1, np.int64(twos[0]), 3):
+        first, count, k = twos[g], twos[g + 1], twos[g + 2]
+        b0, b1 = begin[k], begin[k + one]
+        x0, x1 = value[k], value[k + one]
+        for o in range(count):
+            current[first + o] += x0 * weights[b0 + o] + x1 * weights[b1 + o]
+    for g in range(1, np.int64(ones[0]), 3):
+        first, count, k = ones[g], ones[g + 1], ones[g + 2]
+        b0, x0 = begin[k], value[k]
+        for o in range(count):
+            current[first + o] += x0 * weights[b0 + o]
 
 
 @no_type_check
@@ -184,15 +184,18 @@ def forward(
     cols = (width + 2 * pw - kw) // sw + 1
     wide = bias.shape[0]
     n_out = wide // cols
-    reach = columns.shape[3] // n_out  # columns of currents that a pixel reaches
+    reach = -(-kw // sw)  # columns of currents that a pixel reaches
     bands = (rows + band - 1) // band
     down = U32(shift)
-    reached = np.empty((width, 4), dtype=np.int64)
+    span = reach * n_out
+    reached = np.empty((width, 3), dtype=np.uint64)
     for z in range(width):
-        reached[z, 0] = max(0, -((kw - 1 - z - pw) // sw)) * n_out
-        reached[z, 1] = max(min(cols, (z + pw) // sw + 1) * n_out, reached[z, 0])
-        reached[z, 2] = (z + pw) % sw
-        reached[z, 3] = reached[z, 0] - ((z + pw) // sw - reach + 1) * n_out
+        first = max(0, -((kw - 1 - z - pw) // sw))
+        last = min(cols, (z + pw) // sw + 1)
+        skipped = first - (z + pw) // sw + reach - 1
+        reached[z, 0] = first * n_out
+        reached[z, 1] = max(0, last - first) * n_out
+        reached[z, 2] = ((z + pw) % sw) * n_in * span + skipped * n_out
     for item in prange(n_samples * bands):
         n = item // bands
         lo = (item % bands) * band
@@ -201,19 +204,18 @@ def forward(
         bits = current.view(np.uint32)
         carry = np.full((hi - lo, wide), neuron[5], dtype=np.float32)
         spikes = np.zeros(wide, dtype=np.uint8)
-        channel = np.empty(width * n_in + 1, dtype=np.int64)
+        begin = np.empty(width * n_in + 1, dtype=np.uint64)
         value = np.empty(width * n_in + 1, dtype=np.float32)
-        groups = np.empty((3, 2 * width * max(1, n_in // 4) + 3), dtype=np.int64)
+        groups = np.empty((3, 3 * width * max(1, n_in // 4) + 4), dtype=np.uint64)
         for t in range(n_steps):
             for r in range(hi - lo):
                 _fill(current[r], bias)
             for y in range(max(0, lo * sh - ph), min(height, (hi - 1) * sh - ph + kh)):
                 first_row = max(lo, -((kh - 1 - y - ph) // sh))
                 last_row = min(hi - 1, (y + ph) // sh)
-                _active(x[n, t, y], n_in, channel, value, groups)
+                _active(x[n, t, y], n_in, span, reached, begin, value, groups)
                 for r in range(first_row, last_row + 1):
-                    weights = columns[y + ph - r * sh]
-                    _add(weights, reached, channel, value, groups, current[r - lo])
+                    _add(columns[y + ph - r * sh], begin, value, groups, current[r - lo])
             for r in range(hi - lo):
                 _fire(current[r], carry[r], neuron)
                 if u.shape[1] > 0:
@@ -227,7 +229,7 @@ def forward(
 
 
 def columns_of(weight: F32, stride: int) -> F32:
-    """``weight`` ``[O, I, kh, kw]`` as ``[kh, stride, I, reach*O]`` for :func:`forward`.
+    """``weight`` ``[O, I, kh, kw]`` as ``[kh, stride*I*reach*O]`` for :func:`forward`.
 
     A pixel in column ``z`` (padding included) reaches the currents in columns ``z // stride`` and
     ``reach - 1`` before it; their weights lie side by side, in the order of the currents.
@@ -237,7 +239,7 @@ def columns_of(weight: F32, stride: int) -> F32:
     laid = np.zeros((kh, stride, n_in, reach, n_out), dtype=np.float32)
     for k in range(kw):
         laid[:, k % stride, :, reach - 1 - k // stride] = weight[:, :, :, k].transpose(2, 1, 0)
-    return laid.reshape(kh, stride, n_in, reach * n_out)
+    return laid.reshape(kh, -1)
 
 
 @no_type_check
