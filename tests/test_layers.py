@@ -22,11 +22,12 @@ MAY_IMPORT = {
     "results": {"errors"},
     "adapters": BASE | {"models"},
     "training": BASE | {"models"},
-    "attacks": BASE | {"models", "adapters", "goals", "threats"},
-    "evaluate": BASE | {"models", "adapters", "goals", "threats", "attacks", "results"},
+    "engine": BASE | {"models", "adapters"},
+    "attacks": BASE | {"models", "adapters", "engine", "goals", "threats"},
+    "evaluate": BASE | {"models", "adapters", "engine", "goals", "threats", "attacks", "results"},
     "audit": BASE
     | {"adapters", "models", "events", "goals", "threats", "attacks", "training", "evaluate"}
-    | {"results"},
+    | {"engine", "results"},
     "report": {"errors", "events", "results"},
 }
 ANYTHING = {"__init__", "__main__", "api", "cli"}  # the public face may know everything

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +12,7 @@ from spikeproof.adapters.encoders import Bernoulli, Encoded
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
-from spikeproof.goals import Mislead
+from spikeproof.goals import Mislead, dlr
 from spikeproof.models import ArcTan
 from spikeproof.threats import Flip
 
@@ -195,3 +198,39 @@ def test_a_random_model_is_attacked_under_noise_it_was_not_seen_with(victims):
     assert goal.reached(judge(adv)).sum() >= 2
     again = SparseFlip(steps=12)(Victim(search, chunk=8), x, goal, Flip(), rng=torch.Generator())
     assert torch.equal(adv, again)  # however the draws are put together
+
+
+@pytest.mark.parametrize("surrogate", [None, ArcTan(4.0)])
+def test_a_fast_victim_answers_as_a_plain_one(victims, surrogate):
+    net, x, labels, _, _ = victims["spiking"]
+    plain, fast = (Victim(net, surrogate, chunk=3, fast=fast) for fast in (False, True))
+    assert plain.exact
+    assert not fast.exact
+    assert torch.allclose(fast.logits(x), plain.logits(x), rtol=1e-5, atol=1e-6)
+    (margin, gradient), (expected, by_hand) = (
+        v.gradient(x, Mislead(labels), dlr) for v in (fast, plain)
+    )
+    assert torch.allclose(margin, expected, rtol=1e-5, atol=1e-6)
+    assert (torch.cosine_similarity(gradient.flatten(1), by_hand.flatten(1)) > 0.99).all()
+    assert not torch.equal(gradient, by_hand)
+    assert fast.queries == plain.queries
+    assert replace(fast, surrogate=None).buffers is fast.buffers
+
+
+def test_a_fast_victim_without_an_engine_is_a_plain_one(victims):
+    net, x, labels, _, _ = victims["twin"]
+    goal = Mislead(labels)
+    plain, fast = Victim(net), Victim(net, fast=True)
+    assert fast.exact
+    assert torch.equal(fast.logits(x), plain.logits(x))
+    assert torch.equal(fast.gradient(x, goal)[1], plain.gradient(x, goal)[1])
+    with pytest.raises(InvalidModel, match="this network takes recordings"):
+        Victim(victims["spiking"][0], fast=True).logits(x[..., :-1])
+
+
+def test_a_fast_victim_refuses_logits_that_are_not_finite(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    broken = copy.deepcopy(net)
+    broken.layers[-1].weight.bias.data.fill_(torch.nan)
+    with pytest.raises(InvalidModel, match="NaN or infinite logits; check its weights"):
+        Victim(broken, fast=True).gradient(x, Mislead(labels))

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.encoders import straight_through
+from spikeproof.engine import Buffers, Engine, engine_for
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal, Loss, margin
-from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Surrogate
+from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Rule, Surrogate
 from spikeproof.models.swap import using_surrogate
 from spikeproof.types import Cells, Gain, Logits, Model, PerSample
 
@@ -51,19 +52,24 @@ class Victim:
     """``model`` as attacks see it. Of several surrogates each gradient uses the next.
 
     At most ``chunk`` recordings go through the model at once, the draws of an averaged model
-    counted, but all draws of a recording go together.
+    counted, but all draws of a recording go together. A ``fast`` victim answers by the engine
+    (:mod:`spikeproof.engine`) where there is one for the model; its logits differ from the model's
+    in the last digit. ``buffers`` are the engine's.
     """
 
     model: Model
     surrogate: Surrogates = SHARP
     chunk: int = 16
     queries: Queries = field(default_factory=Queries)
+    fast: bool = False
+    buffers: Buffers = field(default_factory=Buffers, repr=False, compare=False)
     _turn: int = field(default=0, init=False)
 
     def logits(self, x: Cells) -> Logits:
         """Logits ``[N, K]``, without gradients."""
+        model = self._engine(x) or self.model
         with torch.no_grad():
-            out = torch.cat([self.model(part) for part in torch.split(x, self._at_once)])
+            out = torch.cat([model(part) for part in torch.split(x, self._at_once)])
         self.queries.forwards += len(x) * self._draws
         return _finite(out)
 
@@ -74,26 +80,30 @@ class Victim:
     def gradient(self, x: Cells, goal: Goal, loss: Loss = margin) -> tuple[PerSample, Gain]:
         """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``."""
         model, self._turn = self._drawn(), self._turn + 1
+        engine = None if isinstance(self._surrogate, Rule) else self._engine(x)
         margins, gradients = [x.new_zeros(0)], [x[:0]]
         with self._attacking(), torch.enable_grad():
             for start in range(0, len(x), self._at_once):
                 part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
-                leaf = x[part].detach().requires_grad_()
-                logits = _finite(model(leaf))
-                climbed = loss(goal[part], logits)
-                gradient = None
-                if climbed.requires_grad:
-                    (gradient,) = torch.autograd.grad(climbed.sum(), leaf, allow_unused=True)
-                if gradient is None:
-                    raise InvalidModel(
-                        "the model gives no gradient with respect to its input; it must be built"
-                        " of differentiable operations and not run under torch.no_grad"
-                    )
+                if engine is None:
+                    logits, gradient = _by_autograd(model, x[part], goal[part], loss)
+                else:
+                    logits, gradient = _by_engine(engine, x[part], goal[part], loss)
                 gradients.append(gradient)
-                margins.append(goal[part].margin(logits.detach()))
+                margins.append(goal[part].margin(logits))
         self.queries.gradients += len(x) * self._draws
         told = torch.cat(margins) if model is self.model else goal.margin(self.logits(x))
         return told, torch.cat(gradients)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the model itself answers, not an engine for it."""
+        return not self.fast or engine_for(self.model) is None
+
+    def _engine(self, x: Cells) -> Engine | None:
+        """The engine for the model as it is now, if it is wanted and takes ``x``."""
+        engine = engine_for(self.model, buffers=self.buffers) if self.fast else None
+        return engine if engine is not None and engine.takes(x) else None
 
     @property
     def _draws(self) -> int:
@@ -129,6 +139,28 @@ class Victim:
             for p in weights:
                 p.requires_grad_(False)
             yield
+
+
+def _by_autograd(model: Model, x: Cells, goal: Goal, loss: Loss) -> tuple[Logits, Gain]:
+    """Logits, and the gradient of the ``loss``."""
+    leaf = x.detach().requires_grad_()
+    logits = _finite(model(leaf))
+    climbed = loss(goal, logits)
+    gradient = None
+    if climbed.requires_grad:
+        (gradient,) = torch.autograd.grad(climbed.sum(), leaf, allow_unused=True)
+    if gradient is None:
+        raise InvalidModel(
+            "the model gives no gradient with respect to its input; it must be built"
+            " of differentiable operations and not run under torch.no_grad"
+        )
+    return logits.detach(), gradient
+
+
+def _by_engine(engine: Engine, x: Cells, goal: Goal, loss: Loss) -> tuple[Logits, Gain]:
+    """The same; the surrogate is in place."""
+    places = torch.arange(len(x))
+    return engine.gradient(x, lambda logits, some: loss(goal[places[some]], _finite(logits)))
 
 
 def _finite(logits: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class Bench:
     def victim(self) -> Victim:
         """The model as attacks see it; what they ask is counted in ``queries``."""
         alone = SHARP if self.surrogate == "ensemble" else self.surrogate
-        return Victim(self.subject.search, alone, queries=self.queries)
+        return Victim(self.subject.search, alone, queries=self.queries, fast=True)
 
     @property
     def learners(self) -> tuple[Learner, ...]:

@@ -152,7 +152,7 @@ class Search:
         self, attack: Attack, x: Tensor, goal: Goal, threat: Threat, rng: Generator
     ) -> Tensor:
         surrogate = SHARP if self.surrogate == "ensemble" else self.surrogate
-        victim = Victim(self.given.search, surrogate)
+        victim = Victim(self.given.search, surrogate, fast=True)
         if isinstance(attack, AutoSpike):  # asks the judge after each stage
             return attack(victim, x, goal, threat, rng=rng)
         return finished(attack, victim, self.given.model, x, goal, threat, rng=rng)

@@ -89,6 +89,11 @@ class Circuit(nn.Module):
         return self._in_steps(x) if self.recurrent else self._at_once(x)
 
     @property
+    def in_line(self) -> bool:
+        """Whether ``layers`` follow one another, each fed by nothing but the one before."""
+        return not self.recurrent and all(self._now[b] == [a] for a, b in pairwise(self._order))
+
+    @property
     def _bin(self) -> torch.Size:
         return torch.Size(self.input_shape)
 

@@ -1,0 +1,357 @@
+"""The two loops of the engine, compiled for the CPU with numba.
+
+*Forward*, a weighted layer, its neurons and the pooling behind them in one loop over time. The
+weighted layer is driven by events: every active input adds its column of weights to the currents it
+reaches, so silence costs nothing and sums are those of float32. Currents and membranes of a band of
+rows stay in cache; what is kept of them is ``u``, the potential above threshold, which is all that
+the way back asks for, and its sign bit is clear exactly where the neuron fired.
+
+*Backward*, the pooling, the surrogate and the recursion in time, from gradients of what the layer
+emits to gradients of its currents, which take the place of ``u``.
+
+The loops proper are small functions over one row, which compile faster than the parallel drivers
+that call them. They have no reference counts (``_nrt``), which cost more than some of their sums.
+Arrays of ``u`` and of gradients hold the bits of float32 numbers, or their upper halves, which are
+bfloat16 numbers; ``shift`` (0 or 16) says which. Cutting off the lower half keeps the sign.
+"""
+
+from __future__ import annotations
+
+from typing import Any, no_type_check
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from spikeproof.models.kernels import ARCTAN, F32, FAST_SIGMOID, PRECOMPUTED, TRIANGLE
+
+U32 = np.uint32
+Bits = NDArray[Any]
+U64 = NDArray[np.uint64]
+
+
+@no_type_check  # numba compiles the plain function, not one wrapped in run-time checks
+@njit(cache=True, _nrt=False)
+def _active(
+    row: NDArray[Any], n_in: int, span: int, reached: U64, begin: U64, value: F32, groups: U64
+) -> None:
+    """The entries of a row that are not zero, by pixels and in groups of four, two and one.
+
+    ``reached`` says of each pixel where the currents that it reaches begin, how many they are, and
+    where its first channel's weights for them begin; those of the next are ``span`` further on.
+    ``begin`` and ``value`` are filled with where the weights of an entry begin, and what it holds;
+    ``groups`` with the ends of the three lists in it, and in these with the first current, the
+    number of currents and the place in ``begin`` and ``value`` of every group.
+    """
+    found = 0
+    for j in range(row.shape[0]):
+        begin[found], value[found] = j, np.float32(row[j])  # kept only if it counts
+        found += row[j] != 0
+    fours, twos, ones = groups[0], groups[1], groups[2]
+    n4, n2, n1 = 1, 1, 1
+    k = 0
+    while k < found:
+        pixel = np.int64(begin[k]) // n_in
+        low = pixel * n_in
+        first, count, at = reached[pixel, 0], reached[pixel, 1], reached[pixel, 2]
+        end = k
+        while end < found and np.int64(begin[end]) < low + n_in:
+            begin[end] = at + np.uint64((np.int64(begin[end]) - low) * span)
+            end += 1
+        while k + 4 <= end:
+            fours[n4], fours[n4 + 1], fours[n4 + 2] = first, count, k
+            n4, k = n4 + 3, k + 4
+        twos[n2], twos[n2 + 1], twos[n2 + 2] = first, count, k
+        pair = ((end - k) >> 1) & 1
+        n2, k = n2 + 3 * pair, k + 2 * pair
+        ones[n1], ones[n1 + 1], ones[n1 + 2] = first, count, k
+        n1 += 3 * (end - k)
+        k = end
+    fours[0], twos[0], ones[0] = n4, n2, n1
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _add(weights: F32, begin: U64, value: F32, groups: U64, current: F32) -> None:
+    """Add to a row of currents what the active entries of a row of pixels weigh there.
+
+    Four entries of a pixel at once, so that currents are loaded less often; one kind of group after
+    the other, as branches that cannot be foretold would take longer than the sums. Places are
+    unsigned, or each would be looked at for being counted from the end.
+    """
+    one = np.uint64(1)
+    fours, twos, ones = groups[0], groups[1], groups[2]
+    for g in range(1, np.int64(fours[0]), 3):
+        first, count, k = fours[g], fours[g + 1], fours[g + 2]
+        b0, b1 = begin[k], begin[k + one]
+        b2, b3 = begin[k + np.uint64(2)], begin[k + np.uint64(3)]
+        x0, x1 = value[k], value[k + one]
+        x2, x3 = value[k + np.uint64(2)], value[k + np.uint64(3)]
+        for o in range(count):
+            current[first + o] += (x0 * weights[b0 + o] + x1 * weights[b1 + o]) + (
+                x2 * weights[b2 + o] + x3 * weights[b3 + o]
+            )
+    for g in range(1, np.int64(twos[0]), 3):
+        first, count, k = twos[g], twos[g + 1], twos[g + 2]
+        b0, b1 = begin[k], begin[k + one]
+        x0, x1 = value[k], value[k + one]
+        for o in range(count):
+            current[first + o] += x0 * weights[b0 + o] + x1 * weights[b1 + o]
+    for g in range(1, np.int64(ones[0]), 3):
+        first, count, k = ones[g], ones[g + 1], ones[g + 2]
+        b0, x0 = begin[k], value[k]
+        for o in range(count):
+            current[first + o] += x0 * weights[b0 + o]
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _fill(row: F32, with_: F32) -> None:
+    for j in range(row.shape[0]):
+        row[j] = with_[j]
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _fire(current: F32, carry: F32, neuron: F32) -> None:
+    """One time bin of a row: potentials above threshold take the place of currents."""
+    decay, threshold, taken, held, jump = neuron[0], neuron[1], neuron[2], neuron[3], neuron[4]
+    for j in range(current.shape[0]):
+        v = carry[j] + current[j]
+        left = held * (decay * (v - taken)) + jump
+        carry[j] = left if v >= threshold else decay * v
+        current[j] = v - threshold  # +0 just at the threshold: the sign bit says who fired
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _keep(bits: NDArray[np.uint32], stored: Bits, down: int) -> None:
+    for j in range(bits.shape[0]):
+        stored[j] = bits[j] >> down
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _add_spikes(bits: NDArray[np.uint32], spikes: NDArray[np.uint8]) -> None:
+    for j in range(bits.shape[0]):
+        spikes[j] += np.uint8(1) - np.uint8(bits[j] >> U32(31))
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _pool(spikes: NDArray[np.uint8], counts: NDArray[np.uint8], pool: int, n_out: int) -> None:
+    """Sum the ``spikes`` of rows that were added up over the columns of each pool."""
+    for q in range(counts.shape[0] // n_out):
+        mine = counts[q * n_out : (q + 1) * n_out]
+        at = q * pool * n_out
+        theirs = spikes[at : at + n_out]
+        for o in range(n_out):
+            mine[o] = theirs[o]
+        for d in range(1, pool):
+            theirs = spikes[at + d * n_out : at + (d + 1) * n_out]
+            for o in range(n_out):
+                mine[o] += theirs[o]
+
+
+@no_type_check
+@njit(parallel=True, cache=True)
+def forward(
+    x: NDArray[Any],
+    size: tuple[int, int],
+    columns: F32,
+    bias: F32,
+    geometry: tuple[int, int, int, int, int, int],
+    neuron: F32,
+    pool: int,
+    band: int,
+    shift: int,
+    u: Bits,
+    out: NDArray[np.uint8],
+) -> None:
+    """Fill ``u`` ``[N, T, Ho, Wo*O]`` (unless its T is 0) and the spikes of each pool.
+
+    ``x`` is ``[N, T, H, W*I]`` and ``size`` W and I; ``out`` is ``[N, T, Hp, Wp*O]``, ``bias`` a
+    row of currents in silence ``[Wo*O]``. ``columns`` are the weights as :func:`columns_of` lays
+    them out; ``geometry`` is kernel, stride and padding, rows before columns. ``neuron`` is decay,
+    threshold, what a spike takes off the membrane before it decays, whether it leaves of it
+    anything at all (0 or 1), what it adds after, and where membranes start. Rows are worked on in
+    bands, a multiple of ``pool``.
+    """
+    n_samples, n_steps, height, _ = x.shape
+    width, n_in = size
+    kh, kw, sh, sw, ph, pw = geometry
+    rows = (height + 2 * ph - kh) // sh + 1
+    cols = (width + 2 * pw - kw) // sw + 1
+    wide = bias.shape[0]
+    n_out = wide // cols
+    reach = -(-kw // sw)  # columns of currents that a pixel reaches
+    bands = (rows + band - 1) // band
+    down = U32(shift)
+    span = reach * n_out
+    reached = np.empty((width, 3), dtype=np.uint64)
+    for z in range(width):
+        first = max(0, -((kw - 1 - z - pw) // sw))
+        last = min(cols, (z + pw) // sw + 1)
+        skipped = first - (z + pw) // sw + reach - 1
+        reached[z, 0] = first * n_out
+        reached[z, 1] = max(0, last - first) * n_out
+        reached[z, 2] = ((z + pw) % sw) * n_in * span + skipped * n_out
+    for item in prange(n_samples * bands):
+        n = item // bands
+        lo = (item % bands) * band
+        hi = min(lo + band, rows)
+        current = np.empty((hi - lo, wide), dtype=np.float32)
+        bits = current.view(np.uint32)
+        carry = np.full((hi - lo, wide), neuron[5], dtype=np.float32)
+        spikes = np.zeros(wide, dtype=np.uint8)
+        begin = np.empty(width * n_in + 1, dtype=np.uint64)
+        value = np.empty(width * n_in + 1, dtype=np.float32)
+        groups = np.empty((3, 3 * width * max(1, n_in // 4) + 4), dtype=np.uint64)
+        for t in range(n_steps):
+            for r in range(hi - lo):
+                _fill(current[r], bias)
+            for y in range(max(0, lo * sh - ph), min(height, (hi - 1) * sh - ph + kh)):
+                first_row = max(lo, -((kh - 1 - y - ph) // sh))
+                last_row = min(hi - 1, (y + ph) // sh)
+                _active(x[n, t, y], n_in, span, reached, begin, value, groups)
+                for r in range(first_row, last_row + 1):
+                    _add(columns[y + ph - r * sh], begin, value, groups, current[r - lo])
+            for r in range(hi - lo):
+                _fire(current[r], carry[r], neuron)
+                if u.shape[1] > 0:
+                    _keep(bits[r], u[n, t, lo + r], down)
+                row = (lo + r) // pool
+                if row < out.shape[2]:
+                    _add_spikes(bits[r], spikes)
+                    if (lo + r) % pool == pool - 1:
+                        _pool(spikes, out[n, t, row], pool, n_out)
+                        spikes[:] = 0
+
+
+def columns_of(weight: F32, stride: int) -> F32:
+    """``weight`` ``[O, I, kh, kw]`` as ``[kh, stride*I*reach*O]`` for :func:`forward`.
+
+    A pixel in column ``z`` (padding included) reaches the currents in columns ``z // stride`` and
+    ``reach - 1`` before it; their weights lie side by side, in the order of the currents.
+    """
+    n_out, n_in, kh, kw = weight.shape
+    reach = -(-kw // stride)
+    laid = np.zeros((kh, stride, n_in, reach, n_out), dtype=np.float32)
+    for k in range(kw):
+        laid[:, k % stride, :, reach - 1 - k // stride] = weight[:, :, :, k].transpose(2, 1, 0)
+    return laid.reshape(kh, -1)
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int, up: int) -> None:
+    """Give each neuron of a row the gradient of its pool."""
+    for q in range(grad.shape[0] // n_out):
+        source = grad[q * n_out : (q + 1) * n_out]
+        for d in range(pool):
+            at = (q * pool + d) * n_out
+            target = come[at : at + n_out]
+            for o in range(n_out):
+                target[o] = U32(source[o]) << up
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _bump(u: F32, kind: int, slope: np.float32, h: F32) -> None:
+    """The surrogate derivative of a row."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    if kind == ARCTAN:
+        for j in range(u.shape[0]):
+            a = slope * u[j]
+            h[j] = one / (one + a * a)
+    elif kind == FAST_SIGMOID:
+        for j in range(u.shape[0]):
+            a = one + slope * abs(u[j])
+            h[j] = one / (a * a)
+    elif kind == TRIANGLE:
+        for j in range(u.shape[0]):
+            h[j] = max(zero, one - slope * abs(u[j]))
+
+
+@no_type_check
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _recur(
+    come: F32,
+    h: F32,
+    bits: NDArray[np.uint32],
+    decay: np.float32,
+    wiped: np.float32,
+    scale: np.float32,
+    delta: F32,
+) -> None:
+    """One time bin of a row of the recursion back in time."""
+    for j in range(delta.shape[0]):
+        passed = decay if (bits[j] >> U32(31)) != 0 else wiped
+        delta[j] = come[j] * (scale * h[j]) + passed * delta[j]
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _unpack(stored: Bits, bits: NDArray[np.uint32], up: int) -> None:
+    for j in range(bits.shape[0]):
+        bits[j] = U32(stored[j]) << up
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _pack(bits: NDArray[np.uint32], stored: Bits, down: int, half: int) -> None:
+    for j in range(bits.shape[0]):
+        stored[j] = (bits[j] + half) >> down  # rounded, not cut off
+
+
+@no_type_check
+@njit(parallel=True, cache=True)
+def backward(
+    grad: Bits,
+    u: Bits,
+    slope_of: F32,
+    kind: int,
+    constants: F32,
+    pool: int,
+    n_out: int,
+    band: int,
+    shift: int,
+) -> None:
+    """Turn ``u`` ``[N, T, Ho, Wo*O]`` into gradients of the currents, in place.
+
+    ``grad`` ``[N, T, Hp, Wp*O]`` is the gradient of the pooled spikes, or ``[N, 1, Hp, Wp*O]`` if
+    it is the same in all time bins. ``constants`` are the slope of the surrogate, the decay, the
+    decay of a membrane that has fired, and what a spike weighs in its pool. ``slope_of``, of the
+    shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``.
+    """
+    n_samples, n_steps, rows, wide = u.shape
+    slope, decay, wiped, scale = constants[0], constants[1], constants[2], constants[3]
+    bands = (rows + band - 1) // band
+    up = U32(shift)
+    half = U32(0x8000 if shift else 0)
+    for item in prange(n_samples * bands):
+        n = item // bands
+        lo = (item % bands) * band
+        hi = min(lo + band, rows)
+        carried = np.zeros((hi - lo, wide), dtype=np.float32)
+        come = np.zeros(wide, dtype=np.float32)  # the gradient of the spikes of a row
+        h = np.empty(wide, dtype=np.float32)
+        away = np.empty(wide, dtype=np.float32)
+        carried_bits, come_bits = carried.view(np.uint32), come.view(np.uint32)
+        away_bits = away.view(np.uint32)
+        for back in range(n_steps):
+            t = n_steps - 1 - back
+            for y in range(lo, hi):
+                row = y // pool
+                if row >= grad.shape[2]:
+                    come[:] = np.float32(0.0)
+                elif y % pool == 0:
+                    _spread(grad[n, min(t, grad.shape[1] - 1), row], come_bits, pool, n_out, up)
+                _unpack(u[n, t, y], away_bits, up)
+                if kind == PRECOMPUTED:
+                    h[:] = slope_of[n, t, y]
+                else:
+                    _bump(away, kind, slope, h)
+                delta = carried[y - lo]
+                _recur(come, h, away_bits, decay, wiped, scale, delta)
+                _pack(carried_bits[y - lo], u[n, t, y], up, half)
