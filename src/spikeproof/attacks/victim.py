@@ -66,8 +66,16 @@ class Victim:
 
     def gradient(self, x: Cells, goal: Goal, loss: Loss = margin) -> tuple[PerSample, Gain]:
         """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``."""
+        told, _, gradient = self.slope(x, goal, loss)
+        return told, gradient
+
+    def slope(self, x: Cells, goal: Goal, loss: Loss) -> tuple[PerSample, PerSample, Gain]:
+        """Margin ``[N]`` of the goal at ``x``, value ``[N]`` of the ``loss``, and its gradient.
+
+        Of an averaged model the value is that of the draws that the gradient was taken of.
+        """
         model, self._turn = self._drawn(), self._turn + 1
-        margins, gradients = [x.new_zeros(0)], [x[:0]]
+        margins, values, gradients = [x.new_zeros(0)], [x.new_zeros(0)], [x[:0]]
         with self._attacking(), torch.enable_grad():
             for start in range(0, len(x), self._at_once):
                 part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
@@ -83,10 +91,11 @@ class Victim:
                         " of differentiable operations and not run under torch.no_grad"
                     )
                 gradients.append(gradient)
+                values.append(climbed.detach())
                 margins.append(goal[part].margin(logits.detach()))
         self.queries.gradients += len(x) * self._draws
         told = torch.cat(margins) if model is self.model else goal.margin(self.logits(x))
-        return told, torch.cat(gradients)
+        return told, torch.cat(values), torch.cat(gradients)
 
     @property
     def _draws(self) -> int:
