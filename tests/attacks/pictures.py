@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from spikeproof.adapters import Direct, Encoded
-from spikeproof.models import NeuronSpec, build
+from spikeproof.models import Direct, Encoded, NeuronSpec, build
 from spikeproof.training import fit
 
 from .toy import RECIPE, SIZE

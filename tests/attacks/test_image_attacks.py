@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spikeproof.adapters import Averaged
 from spikeproof.attacks import APGD, FGSM, PGD, DualAveraging, RandomEdits, Smallest, Square, Victim
 from spikeproof.attacks.apgd import checkpoints_of
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Mislead, Target, cross_entropy, dlr, margin
+from spikeproof.models import Bernoulli, Direct, Encoded, Latency, Poisson
 from spikeproof.threats import L0, L2, Flip, Linf
 from spikeproof.threats.ball import TOLERANCE
 
-from .pictures import pictures, trained_on_pictures
+from .pictures import STEPS, pictures, trained_on_pictures
 from .toy import right
 
 ATTACKS = {
@@ -203,3 +205,32 @@ def test_square_has_no_moves_for_single_pixels(seers):
     net, x, labels, *_ = seers["spiking"]
     with pytest.raises(InvalidThreat, match="not of L0"):
         Square()(Victim(net), x, Mislead(labels), L0(3), rng=rng())
+
+
+CODES = {
+    "direct": Direct(STEPS),
+    "bernoulli": Bernoulli(8),
+    "poisson": Poisson(8, rate=2.0),
+    "latency": Latency(STEPS, reach=0.3),
+    "log latency": Latency(STEPS, law="log", reach=0.3),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_gradients_pass_every_code(seers, code):
+    """The same network behind other codes, random ones as means of draws."""
+    network = seers["spiking"][0].network
+    coded = Encoded(CODES[code], network)
+    model = Averaged(coded, draws=8) if code in ("bernoulli", "poisson") else coded
+    x, _ = pictures(30, seed=2)
+    with torch.no_grad():
+        labels = model(x).argmax(1)
+    goal, threat = Mislead(labels), Linf(0.2)
+    adv, chance = (
+        attack(Victim(model, chunk=64), x, goal, threat, rng=rng())
+        for attack in (APGD(cross_entropy, steps=12), RandomEdits())
+    )
+    assert threat.check(x, adv).ok.all()
+    assert fooled(model, adv, labels).sum() > 1.5 * fooled(model, chance, labels).sum()
+    again = APGD(cross_entropy, steps=12)(Victim(model, chunk=64), x, goal, threat, rng=rng())
+    assert torch.equal(again, adv)  # draws too are those of the seed

@@ -1,6 +1,14 @@
 """Models: spiking networks and their non-spiking twins, built from one line of text."""
 
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from spikeproof.models.codes import (
+    Bernoulli,
+    Direct,
+    Encoded,
+    Latency,
+    Poisson,
+    SpikeTime,
+)
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
 from spikeproof.models.surrogate import (
@@ -23,13 +31,19 @@ __all__ = [
     "SURROGATES",
     "ZOO",
     "ArcTan",
+    "Bernoulli",
     "Checkpoint",
+    "Direct",
+    "Encoded",
     "FastSigmoid",
+    "Latency",
     "Network",
     "NeuronSpec",
     "ParametricLIF",
     "PiecewiseQuadratic",
+    "Poisson",
     "PotentialDependent",
+    "SpikeTime",
     "Surrogate",
     "build",
     "load_checkpoint",
