@@ -70,7 +70,10 @@ def test_commands_and_options_exist(page):
         assert set(re.findall(r"--[a-z-]+", line)) <= known, line
 
 
-@pytest.mark.parametrize("name", ["Flip", "Retime", "Patch", "Universal", "Sensor"])
+THREATS = ["Flip", "Retime", "Patch", "Universal", "Sensor", "Linf", "L2", "L0"]
+
+
+@pytest.mark.parametrize("name", THREATS)
 def test_every_threat_is_explained(name):
     import spikeproof.threats
 

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "threats": BASE,
     "models": BASE,
     "events": BASE,
+    "images": BASE,
     "results": {"errors"},
     "adapters": BASE | {"models"},
     "training": BASE | {"models"},

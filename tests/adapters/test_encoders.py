@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from spikeproof.adapters.encoders import (
-    Bernoulli,
-    Direct,
-    Encoded,
-    Latency,
-    Poisson,
-    straight_through,
-)
+from spikeproof.adapters.encoders import straight_through
 from spikeproof.errors import InvalidModel
-from spikeproof.models import build
+from spikeproof.models import Bernoulli, Direct, Encoded, Latency, Poisson, build
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -8,10 +8,10 @@ from torch import nn
 
 from spikeproof.adapters import Adapted
 from spikeproof.adapters.averaged import Averaged
-from spikeproof.adapters.encoders import Bernoulli, Encoded
 from spikeproof.adapters.examine import examine, require
 from spikeproof.errors import InvalidModel
 from spikeproof.models import build
+from spikeproof.models.codes import Bernoulli, Encoded
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

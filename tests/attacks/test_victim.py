@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from spikeproof.adapters.averaged import Averaged
-from spikeproof.adapters.encoders import Bernoulli, Encoded
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Mislead, dlr
 from spikeproof.models import ArcTan
+from spikeproof.models.codes import Bernoulli, Encoded
 from spikeproof.threats import Flip
 
 

@@ -4,7 +4,6 @@ from spikeproof.adapters.adapt import FRAMEWORKS, adapt
 from spikeproof.adapters.adapted import Adapted, Framework, Layout
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.check import Check
-from spikeproof.adapters.encoders import Bernoulli, Direct, Encoded, Latency, Poisson
 from spikeproof.adapters.examine import examine, require
 from spikeproof.adapters.nir import load_nir, save_nir, to_nir
 from spikeproof.adapters.source import load_source
@@ -14,15 +13,10 @@ __all__ = [
     "FRAMEWORKS",
     "Adapted",
     "Averaged",
-    "Bernoulli",
     "Check",
-    "Direct",
-    "Encoded",
     "Framework",
-    "Latency",
     "Layout",
     "NoTwin",
-    "Poisson",
     "Twin",
     "adapt",
     "examine",

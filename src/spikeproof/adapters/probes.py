@@ -21,7 +21,7 @@ from spikeproof.types import Model
 
 _ALONE = 4  # recordings asked alone
 _CLOSE = 1e-4  # difference, relative to the largest logit, that rounding can explain
-_OPEN = "spikeproof.adapters.encoders"
+_OPEN = "spikeproof.models"
 
 
 def ask(model: Model, x: Tensor, seed: int = 0, own: bool = False) -> Tensor:

@@ -10,11 +10,12 @@ to the dearest, and a recording counts as robust only if all of them fail:
 2. a walk along the decision boundary that makes what was found cheaper;
 3. attacks that use no gradient, on what is left.
 
-Gradient rules need neurons of ours and are left out for others.
+Gradient rules need neurons of ours and are left out for others. On images the gradient attacks are
+Auto-PGD with three losses and dual averaging, and Square asks for no gradient.
 
 For fewest edits the first two see all recordings, as each is the best for some of them; more of the
 kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
-resort, for what still stands.
+resort, for what still stands. Of images all see all.
 """
 
 from __future__ import annotations
@@ -25,21 +26,26 @@ from typing import Literal
 import torch
 from torch import Generator
 
+from spikeproof.attacks.apgd import APGD
+from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.ensemble import Did, Search, Stage
+from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.square import Square
 from spikeproof.attacks.victim import SHARP, TURNS, Victim
 from spikeproof.attacks.walk import Walk, suits
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Goal, Mislead, cross_entropy, dlr
+from spikeproof.goals import LOSSES, Goal, Loss, Mislead, cross_entropy, dlr, margin
 from spikeproof.models.rules import HybridGradient, RateGradient
-from spikeproof.models.surrogate import ArcTan, PotentialDependent
+from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, PotentialDependent, Surrogate
 from spikeproof.models.swap import takes
-from spikeproof.threats import Flip, Patch, Retime, Threat
+from spikeproof.threats import L0, Ball, Flip, Patch, Retime, Threat
 from spikeproof.types import Cells, Model, PerSample
 
 Mode = Literal["minimum", "budget"]
 
 _RESTART = 3.0  # gradient steps that a random start weighs
+_QUERIES = 1000  # of Square, per image
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +94,17 @@ class AutoSpike:
                 continue
             wanted = search.standing
             if self.mode == "minimum" and stage.kind == "white-box" and not stage.last_resort:
-                wanted = search.cost > 1
+                wanted = search.cost > _least(threat)
             if stage.kind == "refinement":
-                wanted = torch.isfinite(search.cost) & (search.cost > 1)
+                wanted = torch.isfinite(search.cost) & (search.cost > _least(threat))
             search.run(stage, wanted.nonzero().squeeze(1))
         return Evaluation(search.adv, search.cost, tuple(search.did))
 
 
 def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, ...]:
     """The fixed ensemble for a kind of threat and goal, cheapest first."""
+    if isinstance(threat, Ball):
+        return _image_stages(threat, goal, mode, steps)
     if not isinstance(threat, Flip | Retime | Patch):
         raise InvalidThreat(f"AutoSpike has no standard for {type(threat).__name__} threats")
     plain = SparseFlip(mode, steps)
@@ -120,3 +128,38 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
     if mode == "minimum" and suits(threat):
         found.append(Stage("walk", Walk(min(Walk.rounds, steps)), "refinement", SHARP))
     return tuple(found)
+
+
+def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, ...]:
+    """The ensemble for images, ``steps`` of each climb; for few pixels mostly dual averaging."""
+    few = isinstance(threat, L0)
+    steps = steps if mode == "budget" else max(1, steps // 3)  # of each of many climbs
+
+    def stage(
+        name: str,
+        loss: Loss,
+        surrogate: Surrogate | None = SHARP,
+        rank: int | None = None,
+        dual: bool = few,
+    ) -> Stage:
+        climber = DualAveraging(loss, steps) if dual else APGD(loss, steps)
+        attack = climber if mode == "budget" else Smallest(climber)
+        return Stage(name, attack, surrogate=surrogate, rank=rank)
+
+    found = [stage(name, loss) for name, loss in LOSSES.items()]
+    found += [
+        stage("piecewise-quadratic:0.5", margin, PiecewiseQuadratic(0.5)),
+        stage("own", margin, None),
+        stage("potential-dependent", margin, PotentialDependent()),
+        stage("APGD" if few else "dual averaging", cross_entropy, dual=not few),
+    ]
+    if isinstance(goal, Mislead):
+        found += [stage(f"target {rank}", dlr, rank=rank) for rank in (1, 2, 3)]
+    if not few:
+        found.append(Stage("square", Square(_QUERIES), "gradient-free"))
+    return tuple(found)
+
+
+def _least(threat: Threat) -> float:
+    """The cost that no search can better."""
+    return threat.resolution if isinstance(threat, Ball) else 1.0

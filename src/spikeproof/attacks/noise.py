@@ -14,20 +14,25 @@ from torch import Generator
 from spikeproof.attacks.patch import Sticker
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat, Universal
+from spikeproof.threats import Ball, Threat, Universal
 from spikeproof.types import Cells, Counts
 
 
 @dataclass(frozen=True, eq=False)
 class RandomEdits:
-    """Random edits the threat allows: ``count`` ``[N]`` per sample, or as many as it allows."""
+    """Random edits the threat allows: ``count`` ``[N]`` per sample, or as many as it allows.
+
+    Of a ball over intensities it is a random point, and ``count`` the radius.
+    """
 
     count: Counts | None = None
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
     ) -> Cells:
-        """``x`` with edits drawn uniformly (the model is not asked)."""
+        """``x`` with edits drawn at random (the model is not asked)."""
+        if isinstance(threat, Ball):
+            return threat.start(x, rng, self.count)
         gain = torch.rand(x.shape, generator=rng) + 1e-6
         return threat.select(x, gain, self.count)
 

@@ -30,7 +30,7 @@ from spikeproof.attacks.refine import exhaust_small, prune
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Loss, margin
-from spikeproof.threats import Threat, Universal
+from spikeproof.threats import Ball, Threat, Universal
 from spikeproof.types import Cells, Gain, PerSample
 
 
@@ -59,6 +59,8 @@ class SparseFlip:
         """Adversarial recordings for ``x``; ``rng`` is used for a ``start`` only."""
         if isinstance(threat, Universal):
             raise InvalidThreat("sparse flip works recording by recording; use FitUniversal")
+        if isinstance(threat, Ball):
+            raise InvalidThreat("sparse flip edits events; move intensities with APGD or Smallest")
         search = self._minimum if self.mode == "minimum" else self._budget
         return search(victim, x, goal, threat, self._first_wish(x, rng))
 

@@ -79,9 +79,17 @@ class Victim:
 
     def gradient(self, x: Cells, goal: Goal, loss: Loss = margin) -> tuple[PerSample, Gain]:
         """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``."""
+        told, _, gradient = self.slope(x, goal, loss)
+        return told, gradient
+
+    def slope(self, x: Cells, goal: Goal, loss: Loss) -> tuple[PerSample, PerSample, Gain]:
+        """Margin ``[N]`` of the goal at ``x``, value ``[N]`` of the ``loss``, and its gradient.
+
+        Of an averaged model the value is that of the draws that the gradient was taken of.
+        """
         model, self._turn = self._drawn(), self._turn + 1
         engine = None if isinstance(self._surrogate, Rule) else self._engine(x)
-        margins, gradients = [x.new_zeros(0)], [x[:0]]
+        margins, values, gradients = [x.new_zeros(0)], [x.new_zeros(0)], [x[:0]]
         with self._attacking(), torch.enable_grad():
             for start in range(0, len(x), self._at_once):
                 part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
@@ -91,9 +99,10 @@ class Victim:
                     logits, gradient = _by_engine(engine, x[part], goal[part], loss)
                 gradients.append(gradient)
                 margins.append(goal[part].margin(logits))
+                values.append(loss(goal[part], logits))
         self.queries.gradients += len(x) * self._draws
         told = torch.cat(margins) if model is self.model else goal.margin(self.logits(x))
-        return told, torch.cat(gradients)
+        return told, torch.cat(values), torch.cat(gradients)
 
     @property
     def exact(self) -> bool:

@@ -19,7 +19,11 @@ from spikeproof.types import Cells, Counts, Flags, Labels, Logits, Model, PerSam
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Per sample: what the model said, and what the attack cost. All tensors are ``[N]``."""
+    """Per sample: what the model said, and what the attack cost. All tensors are ``[N]``.
+
+    ``added`` and ``removed`` count cells that hold more and less than before; of an image these
+    are the intensities that rose and fell.
+    """
 
     prediction: Labels
     reached: Flags
@@ -59,6 +63,6 @@ def judge(model: Model, clean: Cells, adv: Cells, goal: Goal, threat: Threat) ->
         valid=verdict.ok,
         why=verdict.why,
         cost=threat.cost(clean, adv),
-        added=((adv > 0) & (clean == 0)).flatten(1).sum(1),
-        removed=((adv == 0) & (clean > 0)).flatten(1).sum(1),
+        added=(adv > clean).flatten(1).sum(1),
+        removed=(adv < clean).flatten(1).sum(1),
     )

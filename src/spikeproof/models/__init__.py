@@ -1,6 +1,14 @@
 """Models: spiking networks and their non-spiking twins, built from one line of text."""
 
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from spikeproof.models.codes import (
+    Bernoulli,
+    Direct,
+    Encoded,
+    Latency,
+    Poisson,
+    SpikeTime,
+)
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
 from spikeproof.models.rules import HybridGradient, RateGradient
@@ -25,16 +33,22 @@ __all__ = [
     "SURROGATES",
     "ZOO",
     "ArcTan",
+    "Bernoulli",
     "Checkpoint",
+    "Direct",
+    "Encoded",
     "FastSigmoid",
     "HybridGradient",
+    "Latency",
     "Network",
     "NeuronSpec",
     "ParametricLIF",
     "PiecewiseQuadratic",
+    "Poisson",
     "PotentialDependent",
     "RateGradient",
     "Rule",
+    "SpikeTime",
     "Surrogate",
     "build",
     "load_checkpoint",

@@ -1,0 +1,19 @@
+"""Images: labelled sets of intensities, and the files that they come in."""
+
+from spikeproof.images.arrays import load_arrays
+from spikeproof.images.digits import load_digit_images
+from spikeproof.images.idx import load_idx, read_idx
+from spikeproof.images.set import ImageData, Images
+from spikeproof.images.sheets import load_sheets
+from spikeproof.images.sources import load_images
+
+__all__ = [
+    "ImageData",
+    "Images",
+    "load_arrays",
+    "load_digit_images",
+    "load_idx",
+    "load_images",
+    "load_sheets",
+    "read_idx",
+]

@@ -1,0 +1,64 @@
+"""AutoSpike on images: the ensemble is never beaten by what it is made of."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spikeproof.attacks.autospike import AutoSpike, stages
+from spikeproof.attacks.victim import Victim
+from spikeproof.goals import Mislead, Target
+from spikeproof.threats import L0, L2, Linf
+
+from .pictures import pictures, trained_on_pictures
+from .toy import right
+
+
+@pytest.fixture(scope="module")
+def seer():
+    net = trained_on_pictures()
+    x, labels = right(net, *pictures(40, seed=3))
+    return net, x[:10], labels[:10]
+
+
+def rng():
+    return torch.Generator().manual_seed(3)
+
+
+@pytest.mark.parametrize("threat", [Linf(0.04), L2(0.25), L0(1)], ids=str)
+def test_at_a_budget_only_what_stands_is_tried_again(seer, threat):
+    net, x, labels = seer
+    goal = Mislead(labels)
+    found = AutoSpike("budget", steps=8).evaluate(Victim(net), x, goal, threat, rng=rng())
+    assert threat.check(x, found.adv).ok.all()
+    assert torch.equal(goal.reached(net(found.adv)), torch.isfinite(found.cost))
+    left = len(x)
+    for did in found.did:
+        assert did.tried == left
+        left -= did.first
+    assert left == torch.isinf(found.cost).sum()
+    assert 0 < left < len(x)
+
+
+@pytest.mark.parametrize("threat", [Linf(), L2(), L0()], ids=str)
+def test_the_smallest_change_is_that_of_the_best_stage(seer, threat):
+    net, x, labels = seer
+    goal = Mislead(labels)
+    found = AutoSpike(steps=18).evaluate(Victim(net), x, goal, threat, rng=rng())
+    assert torch.isfinite(found.cost).all()
+    assert torch.allclose(threat.cost(x, found.adv), found.cost)
+    assert threat.check(x, found.adv).ok.all()
+    first = stages(threat, goal, "minimum", 18)[0]
+    adv = first.attack(Victim(net, first.surrogate), x, goal, threat, rng=rng())
+    assert (found.cost <= threat.cost(x, adv)).all()
+    assert any(d.cheaper for d in found.did)
+
+
+def test_the_stages_of_images():
+    labels = torch.zeros(2, dtype=torch.long)
+    names = [s.name for s in stages(Linf(0.1), Mislead(labels), "budget", 5)]
+    assert names[:3] == ["margin", "dlr", "cross-entropy"]
+    assert names[-4:] == ["target 1", "target 2", "target 3", "square"]
+    assert stages(Linf(0.1), Mislead(labels), "budget", 5)[-1].kind == "gradient-free"
+    assert not [s for s in stages(Linf(0.1), Target(labels), "budget", 5) if s.rank]
+    assert "square" not in [s.name for s in stages(L0(3), Mislead(labels), "budget", 5)]
