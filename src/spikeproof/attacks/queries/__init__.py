@@ -1,0 +1,5 @@
+"""Attacks without gradients, counted in queries: forward passes of the victim."""
+
+from spikeproof.attacks.queries.greedy import Greedy
+
+__all__ = ["Greedy"]
