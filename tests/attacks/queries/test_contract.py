@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.queries import Greedy
+from spikeproof.attacks.queries import Decision, Greedy
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
@@ -18,6 +18,8 @@ SENSOR = Sensor(bin_us=1000.0, refractory=1000, max_rate=40_000.0)
 QUERIES = 300
 ATTACKS = {
     "greedy": Greedy(queries=QUERIES),
+    "decision": Decision(queries=QUERIES),
+    "decision-budget": Decision("budget", queries=QUERIES),
     "greedy-budget": Greedy("budget", queries=QUERIES),
 }
 THREATS = [

@@ -1,5 +1,6 @@
 """Attacks without gradients, counted in queries: forward passes of the victim."""
 
+from spikeproof.attacks.queries.decision import Decision
 from spikeproof.attacks.queries.greedy import Greedy
 
-__all__ = ["Greedy"]
+__all__ = ["Decision", "Greedy"]

@@ -101,12 +101,11 @@ def _old(edits: Tensor, worth: Tensor, draw: Draw, size: Tensor, outs: int) -> T
     most = max(1, int(pieces.max())) if n else 1
     piece = torch.where(edits, rank // size.unsqueeze(1), most)
     total = torch.zeros(n, most + 1).scatter_add_(1, piece, torch.where(edits, worth, 0.0))
-    ranked = (total[:, :-1] / size.unsqueeze(1)).argsort(1).argsort(1) / pieces.clamp(min=1)[
-        :, None
-    ]
-    luck = 0.5 * draw.noise[torch.arange(most) % cells]
     absent = torch.arange(most) >= pieces.unsqueeze(1)
-    first = torch.where(absent, torch.inf, ranked + luck).argsort(1)[:, :outs]
+    mean = (total[:, :-1] / size.unsqueeze(1)).masked_fill(absent, torch.inf)
+    place = mean.argsort(dim=1, stable=True).argsort(dim=1) / pieces.clamp(min=1).unsqueeze(1)
+    luck = 0.5 * draw.noise[torch.arange(most) % cells]
+    first = (place + luck).masked_fill(absent, torch.inf).argsort(dim=1, stable=True)[:, :outs]
     table = torch.full((n, most + 1), -1)
     table.scatter_(1, first, torch.arange(first.shape[1]).expand_as(first).contiguous())
     table[:, :-1][absent] = -1

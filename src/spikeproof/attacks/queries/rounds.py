@@ -9,13 +9,13 @@ from torch import Tensor
 
 from spikeproof.attacks.queries.groups import Draw, Groups, grouped, nearness
 from spikeproof.attacks.queries.plans import PLANS, plans
-from spikeproof.attacks.queries.standing import Standing, made, tried
+from spikeproof.attacks.queries.standing import Standing, moved, resized, tried, went_well
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
 
-_TAKEN = 0.2  # of the edits asked about: a round that saves more tries larger groups next
-_AGAIN = 6  # new cells in a group, from time to time, after they had become fewer
+_OFTEN = 0.1  # of the rounds in which groups of new cells become larger again
+_AGAIN = 6  # cells in these
 
 
 @dataclass(frozen=True)
@@ -54,41 +54,30 @@ class Round:
             (self.outs, self.ins),
         )
         real = groups.size > 0
-        who, which = real.nonzero(as_tuple=True)
-        alone = torch.zeros(len(who), real.shape[1], dtype=torch.bool)
-        alone[torch.arange(len(who)), which] = True
-        change = torch.full(real.shape, torch.nan)
-        change[who, which] = tried(victim, here, goal, threat, groups, who, alone).margin
-        change -= here.margin.unsqueeze(1)
+        alone = torch.eye(real.shape[1], dtype=torch.bool).expand(len(real), -1, -1)
+        margin, _ = tried(victim, here, goal, threat, groups, alone, real)
+        change = torch.where(real, margin - here.margin.unsqueeze(1), torch.nan)
         known = replace(here, worth=_learned(here.worth, groups, change))
-        there = self._together(victim, known, goal, threat, groups, change)
-        return _sized(here, there, self.outs, draw)
+        return _sized(here, self._together(victim, known, goal, threat, groups, change), draw)
 
-    @staticmethod
     def _together(
-        victim: Victim, here: Standing, goal: Goal, threat: Threat, groups: Groups, change: Tensor
+        self,
+        victim: Victim,
+        here: Standing,
+        goal: Goal,
+        threat: Threat,
+        groups: Groups,
+        change: Tensor,
     ) -> Standing:
         """The best of the plans; where none is better all stays as it is."""
         chosen, usable = plans(here.margin, change, groups)
-        who, which = usable.nonzero(as_tuple=True)
-        found = tried(victim, here, goal, threat, groups, who, chosen[who, which])
-        cost, margin = (torch.full(usable.shape, torch.nan) for _ in range(2))
-        cost[who, which], margin[who, which] = found.cost, found.margin
+        margin, cost = tried(victim, here, goal, threat, groups, chosen, usable)
         saved, before = here.cost.unsqueeze(1) - cost, here.margin.unsqueeze(1)
         cheaper = (margin > 0) & ((saved > 0) | ((saved == 0) & (margin > before)))
         value = torch.where(before > 0, saved + 0.5 * torch.sigmoid(margin), margin)
         better = torch.where(before > 0, cheaper, margin > before)
-        top, pick = torch.where(better, value, -torch.inf).max(1)
-        moved = torch.isfinite(top).nonzero().squeeze(1)
-        there = replace(
-            here, edits=here.edits.clone(), margin=here.margin.clone(), cost=here.cost.clone()
-        )
-        if len(moved):
-            adv = made(here, threat, groups, moved, chosen[moved, pick[moved]])
-            there.edits[moved] = (adv != here.clean[moved]).flatten(1)
-            there.margin[moved] = margin[moved, pick[moved]]
-            there.cost[moved] = cost[moved, pick[moved]]
-        return there
+        value = torch.where(better, value, -torch.inf)
+        return moved(here, threat, groups, chosen, margin, cost, value)
 
 
 def _learned(worth: Tensor, groups: Groups, change: Tensor) -> Tensor:
@@ -101,24 +90,13 @@ def _learned(worth: Tensor, groups: Groups, change: Tensor) -> Tensor:
     )
 
 
-def _sized(before: Standing, after: Standing, outs: int, draw: Draw) -> Standing:
-    """Larger groups after a success, smaller ones after a failure."""
-    edits = after.edits.sum(1)
+def _sized(before: Standing, after: Standing, draw: Draw) -> Standing:
+    """Larger groups of new cells after a success, smaller ones after a failure."""
     inside = before.margin > 0
-    asked = before.out_size * torch.minimum(
-        torch.full_like(edits, outs), before.edits.sum(1) // before.out_size
-    ).clamp(min=1)
-    went = torch.where(
-        inside,
-        before.cost - after.cost >= _TAKEN * asked,
-        after.margin > before.margin,
-    )
-    out_size = torch.where(went, (before.out_size * 1.5).ceil().long(), before.out_size * 6 // 10)
-    out_size = torch.minimum(out_size.clamp(min=1), (edits // outs).clamp(min=1))
-    smaller = before.in_size * 7 // 10
-    larger = torch.where(inside, before.in_size, before.in_size * 2)
-    in_size = torch.where(went, larger, smaller).clamp(min=1, max=after.edits.shape[1] // 64 + 1)
-    if bool(draw.noise[0] < 0.1):
-        again = (edits // 8).clamp(min=1, max=_AGAIN)
-        in_size = torch.where(inside, again, in_size)
-    return replace(after, out_size=out_size, in_size=in_size)
+    went = went_well(before, after)
+    larger = torch.where(inside, before.in_size, 2 * before.in_size)
+    size = torch.where(went, larger, before.in_size * 7 // 10)
+    size = size.clamp(min=1, max=after.edits.shape[1] // 64 + 1)
+    if bool(draw.noise[0] < _OFTEN):
+        size = torch.where(inside, (after.edits.sum(1) // 8).clamp(min=1, max=_AGAIN), size)
+    return replace(resized(before, after), in_size=size)
