@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.queries import Decision, Greedy
+from spikeproof.attacks.queries import Decision, Evolution, Greedy
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
@@ -15,22 +15,21 @@ from spikeproof.threats import Flip, Patch, Retime, Sensor, Universal
 from ..toy import Masked
 
 SENSOR = Sensor(bin_us=1000.0, refractory=1000, max_rate=40_000.0)
-QUERIES = 300
+QUERIES = 200
 ATTACKS = {
     "greedy": Greedy(queries=QUERIES),
     "decision": Decision(queries=QUERIES),
     "decision-budget": Decision("budget", queries=QUERIES),
+    "evolution": Evolution(queries=QUERIES),
+    "evolution-budget": Evolution("budget", queries=QUERIES),
     "greedy-budget": Greedy("budget", queries=QUERIES),
 }
 THREATS = [
     Flip(),
-    Flip(10),
     Flip(0.25, add=False),
     Flip(0.5, remove=False, sensor=SENSOR),
     Flip(0),
-    Retime(2),
     Retime(3, 6),
-    Patch(3, 3, (1, 2)),
     Patch(4, 4, (0, 0), start=1, duration=2, sensor=SENSOR),
 ]
 MINIMA = [name for name in ATTACKS if not name.endswith("budget")]

@@ -1,6 +1,7 @@
 """Attacks without gradients, counted in queries: forward passes of the victim."""
 
 from spikeproof.attacks.queries.decision import Decision
+from spikeproof.attacks.queries.evolve import Evolution
 from spikeproof.attacks.queries.greedy import Greedy
 
-__all__ = ["Decision", "Greedy"]
+__all__ = ["Decision", "Evolution", "Greedy"]

@@ -30,6 +30,11 @@ class Draw:
     key: Tensor
     noise: Tensor
 
+    @property
+    def gumbel(self) -> Tensor:
+        """The noise, such that the largest of ``wishes + gumbel`` are drawn by their wishes."""
+        return -(-self.noise.clamp(1e-7, 1 - 1e-7).log()).log()
+
     @classmethod
     def of(cls, cells: Cells, turn: int, rng: Generator) -> Draw:
         """Draw for recordings like ``cells`` ``[N, T, P, H, W]``."""
@@ -113,11 +118,10 @@ def _old(edits: Tensor, worth: Tensor, draw: Draw, size: Tensor, outs: int) -> T
 
 
 def _new(wishes: Tensor, draw: Draw, size: Tensor, ins: int) -> Tensor:
-    """Labels of ``ins`` groups of cells drawn by their ``wishes`` (Gumbel's trick)."""
-    luck = -(-draw.noise.clamp(1e-7, 1 - 1e-7).log()).log()
+    """Labels of ``ins`` groups of cells drawn by their ``wishes``."""
     count = (size * ins).unsqueeze(1)
     most = min(int(count.max()), wishes.shape[1])
-    value, cell = (wishes + luck).topk(most, dim=1)
+    value, cell = (wishes + draw.gumbel).topk(most, dim=1)
     real = torch.isfinite(value) & (torch.arange(most) < count)
     order = torch.where(real, draw.key[cell], torch.inf).argsort(1)
     cell, real = cell.gather(1, order), real.gather(1, order)

@@ -76,7 +76,7 @@ class Search:
         if not len(live):
             return adv
         free = unlimited(threat)
-        allowed = _allowed(free, x[live])
+        allowed = allowed_cells(free, x[live])
         here, spent = self._begin(victim, x[live], goal[live], free, allowed, rng)
         enough = limit[live] if self.mode == "budget" else torch.ones_like(live)
         turn = 0
@@ -101,14 +101,14 @@ class Search:
         rng: Generator,
     ) -> tuple[Standing, int]:
         """The best start of each recording, and the queries spent so far."""
-        spent, kept, value = 1, list[Standing](), torch.empty(len(clean), 0)
+        spent, kept, value = 1, list[Standing](), torch.empty(len(clean), 0).double()
         for adv in starts(clean, threat, rng, self.others):
             if spent == self.queries:
                 break
             margin = goal.margin(victim.logits(adv)).float()
             cost = threat.cost(clean, adv).float()
             # Edits per margin: what lies deep inside is cheap soon, though it has many edits.
-            rate = torch.where(margin > 0, cost / margin.clamp(min=1e-6), _FAR - margin)
+            rate = torch.where(margin > 0, cost / margin.clamp(min=1e-6), _FAR - margin.double())
             spent, value = spent + 1, torch.cat([value, rate.unsqueeze(1)], 1)
             kept, value = _best([*kept, Standing.at(clean, adv, margin, cost)], value, self.race)
         race = len(kept) * _RACE_ROUNDS * self.first.queries
@@ -118,11 +118,11 @@ class Search:
             draw = Draw.of(clean, turn, rng)
             kept = [self.first(victim, k, goal, threat, allowed, draw) for k in kept]
             spent += len(kept) * self.first.queries
-        ends = [torch.where(k.margin > 0, k.cost, _FAR - k.margin) for k in kept]
+        ends = [torch.where(k.margin > 0, k.cost, _FAR - k.margin.double()) for k in kept]
         return _best(kept, torch.stack(ends, 1), 1)[0][0], spent
 
 
-def _allowed(threat: Threat, clean: Cells) -> Tensor:
+def allowed_cells(threat: Threat, clean: Cells) -> Tensor:
     """Cells ``[N, D]`` that the threat would edit if all were wanted."""
     every: Mask = torch.ones(clean.shape, dtype=torch.bool)
     return (edited(threat, clean, every) != clean).flatten(1)
