@@ -5,6 +5,7 @@ from spikeproof.attacks.finish import finished
 from spikeproof.attacks.noise import RandomEdits
 from spikeproof.attacks.patch import FitPatch, Sticker
 from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.transfer import Transfer
 from spikeproof.attacks.universal import FitUniversal, Pattern
 from spikeproof.attacks.victim import Queries, Victim
 
@@ -17,6 +18,7 @@ __all__ = [
     "RandomEdits",
     "SparseFlip",
     "Sticker",
+    "Transfer",
     "Victim",
     "finished",
 ]

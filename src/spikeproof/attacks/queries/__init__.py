@@ -3,5 +3,6 @@
 from spikeproof.attacks.queries.decision import Decision
 from spikeproof.attacks.queries.evolve import Evolution
 from spikeproof.attacks.queries.greedy import Greedy
+from spikeproof.attacks.queries.polish import Polish
 
-__all__ = ["Decision", "Evolution", "Greedy"]
+__all__ = ["Decision", "Evolution", "Greedy", "Polish"]

@@ -20,7 +20,7 @@ from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat, Universal
-from spikeproof.types import Cells, Mask
+from spikeproof.types import Cells, Counts, Mask
 
 _FAR = 1e12  # beyond all costs: places that do not fool come after all that do
 _RACE_ROUNDS = 2
@@ -73,21 +73,13 @@ class Search:
             raise InvalidThreat("this attack works recording by recording; use FitUniversal")
         limit, adv = threat.limit(x), x.clone()
         live = (~victim.reached(x, goal)).nonzero().squeeze(1)
-        if not len(live):
+        if not len(live) or self.queries < 2:
             return adv
         free = unlimited(threat)
-        allowed = allowed_cells(free, x[live])
-        here, spent = self._begin(victim, x[live], goal[live], free, allowed, rng)
+        here, spent = self._begin(victim, x[live], goal[live], free, rng)
         enough = limit[live] if self.mode == "budget" else torch.ones_like(live)
-        turn = 0
-        while spent + self.step.queries <= self.queries:
-            left = ((here.margin <= 0) | (here.cost > enough)).nonzero().squeeze(1)
-            if not len(left):
-                break
-            draw = Draw.of(x, turn, rng)
-            moved = self.step(victim, here[left], goal[live[left]], free, allowed[left], draw)
-            here.put(left, moved)
-            spent, turn = spent + self.step.queries, turn + 1
+        most = self.queries - spent
+        here = descended(victim, here, goal[live], free, self.step, most, enough, rng)
         adv[live] = _within(here, threat, free, limit[live])
         return adv
 
@@ -97,7 +89,6 @@ class Search:
         clean: Cells,
         goal: Goal,
         threat: Threat,
-        allowed: Tensor,
         rng: Generator,
     ) -> tuple[Standing, int]:
         """The best start of each recording, and the queries spent so far."""
@@ -114,12 +105,34 @@ class Search:
         race = len(kept) * _RACE_ROUNDS * self.first.queries
         if spent + race > self.queries // 2:
             return kept[0], spent
+        allowed = allowed_cells(threat, clean)
         for turn in range(_RACE_ROUNDS if len(kept) > 1 else 0):
             draw = Draw.of(clean, turn, rng)
             kept = [self.first(victim, k, goal, threat, allowed, draw) for k in kept]
             spent += len(kept) * self.first.queries
         ends = [torch.where(k.margin > 0, k.cost, _FAR - k.margin.double()) for k in kept]
         return _best(kept, torch.stack(ends, 1), 1)[0][0], spent
+
+
+def descended(
+    victim: Victim,
+    here: Standing,
+    goal: Goal,
+    threat: Threat,
+    step: Step,
+    queries: int,
+    enough: Counts | int,
+    rng: Generator,
+) -> Standing:
+    """``step`` by ``step`` from ``here``, until ``queries`` are spent or the cost is ``enough``."""
+    allowed = allowed_cells(threat, here.clean)
+    for turn in range(queries // step.queries):
+        left = ((here.margin <= 0) | (here.cost > enough)).nonzero().squeeze(1)
+        if not len(left):
+            break
+        draw = Draw.of(here.clean, turn, rng)
+        here.put(left, step(victim, here[left], goal[left], threat, allowed[left], draw))
+    return here
 
 
 def allowed_cells(threat: Threat, clean: Cells) -> Tensor:
