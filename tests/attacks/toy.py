@@ -37,3 +37,25 @@ def right(net, cells, labels):
     with torch.no_grad():
         chosen = net(cells).argmax(1) == labels
     return cells[chosen], labels[chosen]
+
+
+class Masked(torch.nn.Module):
+    """``net`` with the gradient at its input times ``by``: 0 hides it, -1 turns it round."""
+
+    def __init__(self, net, by):
+        super().__init__()
+        self.net, self.by = net, by
+
+    def forward(self, x):
+        return self.net(_Scaled.apply(x, self.by))
+
+
+class _Scaled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, by):
+        ctx.by = by
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.by, None

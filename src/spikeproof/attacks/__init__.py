@@ -12,6 +12,7 @@ from spikeproof.attacks.pgd import PGD
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.square import Square
+from spikeproof.attacks.transfer import Transfer
 from spikeproof.attacks.universal import FitUniversal, Pattern
 from spikeproof.attacks.victim import Queries, Victim
 
@@ -31,6 +32,7 @@ __all__ = [
     "SparseFlip",
     "Square",
     "Sticker",
+    "Transfer",
     "Victim",
     "finished",
 ]

@@ -24,15 +24,23 @@ _AT_ONCE = 256  # tries held in memory together
 
 
 def prune(
-    victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat, rounds: int = 2
+    victim: Victim,
+    clean: Cells,
+    adv: Cells,
+    goal: Goal,
+    threat: Threat,
+    rounds: int = 2,
+    guide: Victim | None = None,
 ) -> Cells:
     """``adv`` with as many edits taken back as bisection finds, the goal still reached.
+
+    The gradients that order the edits are those of ``guide``, if it is another model.
 
     Under threats whose edits hang together (moves in time) a result that the threat's check
     refuses is dropped, so ``adv`` never gets worse.
     """
     for _ in range(rounds):
-        _, gradient = victim.gradient(adv, goal)
+        _, gradient = (victim if guide is None else guide).gradient(adv, goal)
         changed = adv != clean
         keeps = torch.where(changed, gradient * (adv - clean), torch.inf).flatten(1)
         edits = changed.flatten(1).sum(1)

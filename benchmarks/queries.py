@@ -1,0 +1,65 @@
+"""How many queries do attacks without gradients need, and what do they find with these?
+
+    python benchmarks/queries.py net.safetensors recordings [number of recordings] [queries ...]
+
+Fewest flips on the same recordings: sparse flip with gradients first, then each attack that only
+asks, with so many forward passes per recording.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from spikeproof.attacks.base import Attack
+from spikeproof.attacks.queries import Decision, Evolution, Greedy
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.victim import Victim
+from spikeproof.audit.choice import DataChoice, ModelChoice
+from spikeproof.audit.inputs import subject_of
+from spikeproof.audit.settings import Settings
+from spikeproof.evaluate import answer, judge, summary
+from spikeproof.goals import Mislead
+from spikeproof.threats import Flip
+
+PART = 8  # recordings searched together, so that memory stays small
+
+
+def main(model: str, data: str, recordings: int = 24, *queries: int) -> None:
+    settings = Settings(recordings=recordings + recordings // 4 + 2, learn=1)
+    subject = subject_of(ModelChoice(Path(model)), DataChoice(data), settings)
+    x, labels = subject.clean(torch.arange(len(subject))), subject.labels
+    right = (answer(subject.model, x).argmax(1) == labels).nonzero().squeeze(1)[:recordings]
+    x, labels = x[right], labels[right]
+    runs: list[tuple[str, Attack]] = [("sparse flip (gradients)", SparseFlip())]
+    for most in queries or (1000,):
+        runs += [
+            (f"greedy, {most}", Greedy(queries=most)),
+            (f"decision, {most}", Decision(queries=most)),
+            (f"evolution, {most}", Evolution(queries=most)),
+        ]
+    head = f"{'attack':26}{'fooled':>8}{'median':>8}{'95 %':>14}{'mean':>8}{'forwards':>10}"
+    print(f"{head}{'gradients':>11}{'seconds':>9}")
+    for name, attack in runs:
+        began, victim, adv = time.perf_counter(), Victim(subject.model), x.clone()
+        for part in torch.split(torch.arange(len(x)), PART):
+            rng = torch.Generator().manual_seed(0)
+            adv[part] = attack(victim, x[part], Mislead(labels[part]), Flip(), rng=rng)
+        outcome = judge(subject.model, x, adv, Mislead(labels), Flip())
+        flips = summary(outcome.cost[outcome.success].tolist())
+        fooled = f"{int(outcome.success.sum())}/{len(x)}"
+        sure = f"{flips.low:.1f}-{flips.high:.1f}" if flips.n else "-"
+        asked = victim.queries
+        print(
+            f"{name:26}{fooled:>8}{flips.median or 0:8.1f}{sure:>14}{flips.mean or 0:8.1f}"
+            f"{asked.forwards / len(x):10.0f}{asked.gradients / len(x):11.1f}"
+            f"{time.perf_counter() - began:9.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3], *map(int, sys.argv[3:]))

@@ -1,0 +1,67 @@
+"""Transfer: search on another model, ask the victim only for its answer.
+
+Adversarial recordings of one model often fool another one that learned the same task (Papernot et
+al., AsiaCCS 2017). An attack with gradients runs on a *proxy*; what it finds barely fools the
+proxy and rarely the victim, so the goal must be reached more and more firmly there, by a share of
+the margin that the proxy had on the clean recording, until the victim falls. Then the proxy's
+gradient says in which order edits are taken back, and the victim how many can be (bisection).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator
+
+from spikeproof.attacks.base import Attack
+from spikeproof.attacks.refine import prune
+from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.victim import SHARP, Victim
+from spikeproof.goals import Firm, Goal
+from spikeproof.models.surrogate import Surrogate
+from spikeproof.threats import Threat
+from spikeproof.types import Cells, Model
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """``attack`` on ``proxy`` with its gradients; the victim is only asked.
+
+    ``firmness`` are the margins that must be to spare on the proxy, as shares of its margin on the
+    clean recording, tried in order on recordings that do not fool the victim yet. ``rounds`` are
+    those of taking edits back. What is asked of the proxy is not counted as queries.
+    """
+
+    proxy: Model
+    attack: Attack = field(default_factory=SparseFlip)
+    surrogate: Surrogate | None = SHARP
+    firmness: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0)
+    rounds: int = 3
+
+    def __call__(
+        self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
+    ) -> Cells:
+        """Adversarial recordings for ``x``; the clean one where nothing fooled the victim."""
+        helper = Victim(self.proxy, self.surrogate, victim.chunk)
+        adv, cost = x.clone(), torch.full((len(x),), torch.inf)
+        left = (~victim.reached(x, goal)).nonzero().squeeze(1)
+        if not len(left):
+            return adv
+        size = torch.zeros(len(x))
+        size[left] = goal[left].margin(helper.logits(x[left])).abs().float()
+        for share in self.firmness:
+            aim = Firm(goal[left], share * size[left]) if share else goal[left]
+            trial = self.attack(helper, x[left], aim, threat, rng=rng)
+            fooled = victim.reached(trial, goal[left]) & threat.check(x[left], trial).ok
+            adv[left[fooled]] = trial[fooled]
+            cost[left[fooled]] = threat.cost(x[left], trial)[fooled].float()
+            left = left[~fooled]
+            if not len(left):
+                break
+        found = (torch.isfinite(cost) & (cost > 1)).nonzero().squeeze(1)
+        if len(found):
+            adv[found] = prune(
+                victim, x[found], adv[found], goal[found], threat, self.rounds, helper
+            )
+        return adv
