@@ -10,9 +10,10 @@ to the dearest, and a recording counts as robust only if all of them fail:
 2. a walk along the decision boundary that makes what was found cheaper;
 3. attacks that use no gradient, on what is left.
 
-On images the gradient attacks are Auto-PGD with three losses and dual averaging, and Square asks
-for no gradient. For fewest edits every gradient attack sees all recordings, as each is the best for
-some of them; at a fixed budget only what still stands is tried again.
+On images the gradient attacks are Auto-PGD with three losses and dual averaging; Square asks for no
+gradient, alone and from where Auto-PGD gave up. For fewest edits every gradient attack sees all
+recordings, as each is the best for some of them; at a fixed budget only what still stands is tried
+again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from spikeproof.threats import L0, Ball, Flip, Patch, Retime, Threat
 from spikeproof.types import Cells, Model, PerSample
 
 _RESTART = 3.0  # gradient steps that a random start weighs
-_QUERIES = 1000  # of Square, per image
+_QUERIES = 25  # of Square, for each gradient step of the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +122,7 @@ def _image_stages(
 ) -> tuple[Stage, ...]:
     """The ensemble for images, ``steps`` of each climb; for few pixels mostly dual averaging."""
     few = isinstance(threat, L0)
+    queries = _QUERIES * steps
     steps = steps if mode == "budget" else max(1, steps // 3)  # of each of many climbs
 
     def stage(
@@ -136,6 +138,7 @@ def _image_stages(
 
     found = [stage(name, loss) for name, loss in LOSSES.items()]
     found += [
+        stage("arctan:8", margin, ArcTan(8.0)),
         stage("piecewise-quadratic:0.5", margin, PiecewiseQuadratic(0.5)),
         stage("own", margin, None),
         stage("potential-dependent", margin, PotentialDependent()),
@@ -143,8 +146,16 @@ def _image_stages(
     ]
     if isinstance(goal, Mislead):
         found += [stage(f"target {rank}", dlr, rank=rank) for rank in (1, 2, 3)]
-    if not few:
-        found.append(Stage("square", Square(_QUERIES), "gradient-free"))
+    if few:
+        return tuple(found)
+    found.append(Stage("square", Square(queries), "gradient-free"))
+    if mode == "budget":
+        found.append(
+            Stage("APGD, then square", Square(queries, first=APGD(margin, steps)), surrogate=SHARP)
+        )
+    else:
+        squeeze = Smallest(Square(queries // 5), rounds=5, anew=False)
+        found.append(Stage("squares", squeeze.refine, "refinement", SHARP))
     return tuple(found)
 
 
