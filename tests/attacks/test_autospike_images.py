@@ -18,7 +18,7 @@ from .toy import right
 def seer():
     net = trained_on_pictures()
     x, labels = right(net, *pictures(40, seed=3))
-    return net, x[:10], labels[:10]
+    return net, x[:6], labels[:6]
 
 
 def rng():
@@ -44,11 +44,11 @@ def test_at_a_budget_only_what_stands_is_tried_again(seer, threat):
 def test_the_smallest_change_is_that_of_the_best_stage(seer, threat):
     net, x, labels = seer
     goal = Mislead(labels)
-    found = AutoSpike(steps=18).evaluate(Victim(net), x, goal, threat, rng=rng())
+    found = AutoSpike(steps=9).evaluate(Victim(net), x, goal, threat, rng=rng())
     assert torch.isfinite(found.cost).all()
     assert torch.allclose(threat.cost(x, found.adv), found.cost)
     assert threat.check(x, found.adv).ok.all()
-    first = stages(threat, goal, "minimum", 18)[0]
+    first = stages(threat, goal, "minimum", 9)[0]
     adv = first.attack(Victim(net, first.surrogate), x, goal, threat, rng=rng())
     assert (found.cost <= threat.cost(x, adv)).all()
     assert any(d.cheaper for d in found.did)
@@ -58,7 +58,8 @@ def test_the_stages_of_images():
     labels = torch.zeros(2, dtype=torch.long)
     names = [s.name for s in stages(Linf(0.1), Mislead(labels), "budget", 5)]
     assert names[:3] == ["margin", "dlr", "cross-entropy"]
-    assert names[-4:] == ["target 1", "target 2", "target 3", "square"]
-    assert stages(Linf(0.1), Mislead(labels), "budget", 5)[-1].kind == "gradient-free"
+    assert names[-4:] == ["target 2", "target 3", "square", "APGD, then square"]
+    assert stages(Linf(0.1), Mislead(labels), "budget", 5)[-2].kind == "gradient-free"
+    assert stages(L2(), Mislead(labels), "minimum", 5)[-1].kind == "refinement"
     assert not [s for s in stages(Linf(0.1), Target(labels), "budget", 5) if s.rank]
     assert "square" not in [s.name for s in stages(L0(3), Mislead(labels), "budget", 5)]

@@ -11,7 +11,7 @@ from spikeproof.adapters import Check
 from spikeproof.audit import doubts
 from spikeproof.evaluate import proportion
 from spikeproof.results import Attack
-from spikeproof.results.records import Point, Row
+from spikeproof.results.records import Contribution, Point, Row
 
 
 class Sound(nn.Module):
@@ -95,3 +95,32 @@ def test_marks_of_a_broken_evaluation():
     ]
     invalid = attack("i", 30, invalid=2, rows=(Row(0, 0, 0, 1, False, False, why="too many"),))
     assert titles(model, [invalid]) == ["i: 2 invalid results"]
+
+
+def stage(name, first, tried, kind="white-box", fooled=None):
+    return Contribution(name, kind, tried, first if fooled is None else fooled, first)
+
+
+def test_what_only_a_last_resort_fools_is_told_with_its_figures():
+    stages = (
+        stage("gradients", 40, 50),
+        stage("restart", 0, 10),
+        stage("wide surrogate", 3, 10),
+        stage("greedy queries", 2, 7, "gradient-free"),
+        stage("walk", 0, 45, "refinement", fooled=45),
+    )
+    ours = attack("flip-minimum", 50, family="input-specific", stages=stages)
+    s = Subject(**vars(subject(Sound().eval())))
+    found = doubts.find(s, {"flip-minimum": ours}, proportion(60, 60))
+    blind, late = found
+    assert blind.title == "flip-minimum: attacks without gradients do better"
+    assert blind.level == "warning"
+    assert "fell to greedy queries 2 of 7" in blind.detail
+    assert late.title == "flip-minimum: success depends on the gradient"
+    assert "fooled in 40 of 50 tries; what it left fell to wide surrogate 3 of 10" in late.detail
+
+
+def test_an_ensemble_whose_first_part_does_it_all_is_not_doubted():
+    stages = (stage("gradients", 50, 50), stage("restart", 0, 0))
+    ours = attack("flip-minimum", 50, family="input-specific", stages=stages)
+    assert titles(Sound().eval(), [ours]) == []

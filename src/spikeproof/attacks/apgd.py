@@ -53,9 +53,19 @@ class APGD:
         return restarted(self, victim, x, goal, ball, self.restarts, rng)
 
     def climb(
-        self, victim: Victim, clean: Cells, start: Cells, goal: Goal, ball: Ball, radius: PerSample
+        self,
+        victim: Victim,
+        clean: Cells,
+        start: Cells,
+        goal: Goal,
+        ball: Ball,
+        radius: PerSample,
+        rng: Generator,
     ) -> tuple[Cells, PerSample]:
-        """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins."""
+        """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins.
+
+        ``rng`` is not used.
+        """
         found, deepest = start.clone(), lowest(clean)
         live = torch.arange(len(clean))
         reach, loss, gradient = victim.slope(start, goal, self.loss)

@@ -11,7 +11,8 @@ to the dearest, and a recording counts as robust only if all of them fail:
 3. attacks that use no gradient, on what is left.
 
 Gradient rules need neurons of ours and are left out for others. On images the gradient attacks are
-Auto-PGD with three losses and dual averaging, and Square asks for no gradient.
+Auto-PGD with three losses and dual averaging; Square asks for no gradient, alone and from where
+Auto-PGD gave up.
 
 For fewest edits the first two see all recordings, as each is the best for some of them; more of the
 kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
@@ -29,6 +30,7 @@ from torch import Generator
 from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.ensemble import Did, Search, Stage
+from spikeproof.attacks.queries import Evolution, Greedy
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.square import Square
@@ -45,7 +47,7 @@ from spikeproof.types import Cells, Model, PerSample
 Mode = Literal["minimum", "budget"]
 
 _RESTART = 3.0  # gradient steps that a random start weighs
-_QUERIES = 1000  # of Square, per image
+_QUERIES = 25  # of attacks without gradients, for each gradient step of the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +126,12 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
     ]
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
+    if suits(threat):
+        asked = _QUERIES * steps
+        last += [
+            Stage("greedy queries", Greedy(mode, asked), "gradient-free"),
+            Stage("evolution", Evolution(mode, asked), "gradient-free"),
+        ]
     found += [replace(stage, last_resort=True) for stage in last]
     if mode == "minimum" and suits(threat):
         found.append(Stage("walk", Walk(min(Walk.rounds, steps)), "refinement", SHARP))
@@ -133,6 +141,7 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
 def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, ...]:
     """The ensemble for images, ``steps`` of each climb; for few pixels mostly dual averaging."""
     few = isinstance(threat, L0)
+    queries = _QUERIES * steps
     steps = steps if mode == "budget" else max(1, steps // 3)  # of each of many climbs
 
     def stage(
@@ -148,6 +157,7 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
 
     found = [stage(name, loss) for name, loss in LOSSES.items()]
     found += [
+        stage("arctan:8", margin, ArcTan(8.0)),
         stage("piecewise-quadratic:0.5", margin, PiecewiseQuadratic(0.5)),
         stage("own", margin, None),
         stage("potential-dependent", margin, PotentialDependent()),
@@ -155,8 +165,16 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
     ]
     if isinstance(goal, Mislead):
         found += [stage(f"target {rank}", dlr, rank=rank) for rank in (1, 2, 3)]
-    if not few:
-        found.append(Stage("square", Square(_QUERIES), "gradient-free"))
+    if few:
+        return tuple(found)
+    found.append(Stage("square", Square(queries), "gradient-free"))
+    if mode == "budget":
+        found.append(
+            Stage("APGD, then square", Square(queries, first=APGD(margin, steps)), surrogate=SHARP)
+        )
+    else:
+        squeeze = Smallest(Square(queries // 5), rounds=5, anew=False)
+        found.append(Stage("squares", squeeze.refine, "refinement", SHARP))
     return tuple(found)
 
 

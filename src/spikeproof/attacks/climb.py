@@ -17,7 +17,14 @@ class Climber(Protocol):
     """An attack that climbs a loss within a ball, from anywhere in it."""
 
     def climb(
-        self, victim: Victim, clean: Cells, start: Cells, goal: Goal, ball: Ball, radius: PerSample
+        self,
+        victim: Victim,
+        clean: Cells,
+        start: Cells,
+        goal: Goal,
+        ball: Ball,
+        radius: PerSample,
+        rng: Generator,
     ) -> tuple[Cells, PerSample]:
         """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins."""
         ...
@@ -43,7 +50,7 @@ def restarted(
             break
         clean = x[live]
         start = ball.start(clean, rng)
-        at, reach = climber.climb(victim, clean, start, goal[live], ball, ball.limit(clean))
+        at, reach = climber.climb(victim, clean, start, goal[live], ball, ball.limit(clean), rng)
         keep(live, at, reach, found, deepest)
         live = live[deepest[live] <= 0]
     return found

@@ -47,9 +47,19 @@ class DualAveraging:
         return restarted(self, victim, x, goal, ball, self.restarts, rng)
 
     def climb(
-        self, victim: Victim, clean: Cells, start: Cells, goal: Goal, ball: Ball, radius: PerSample
+        self,
+        victim: Victim,
+        clean: Cells,
+        start: Cells,
+        goal: Goal,
+        ball: Ball,
+        radius: PerSample,
+        rng: Generator,
     ) -> tuple[Cells, PerSample]:
-        """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins."""
+        """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins.
+
+        ``rng`` is not used.
+        """
         found, deepest = start.clone(), lowest(clean)
         live, at, wish = torch.arange(len(clean)), start, torch.zeros_like(clean)
         for _ in range(self.steps):

@@ -43,9 +43,19 @@ class PGD:
         return restarted(self, victim, x, goal, as_ball(threat, "PGD"), self.restarts, rng)
 
     def climb(
-        self, victim: Victim, clean: Cells, start: Cells, goal: Goal, ball: Ball, radius: PerSample
+        self,
+        victim: Victim,
+        clean: Cells,
+        start: Cells,
+        goal: Goal,
+        ball: Ball,
+        radius: PerSample,
+        rng: Generator,
     ) -> tuple[Cells, PerSample]:
-        """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins."""
+        """One run within ``radius`` ``[N]`` from ``start``: the best points and their margins.
+
+        ``rng`` is not used.
+        """
         found, deepest = start.clone(), lowest(clean)
         live, at = torch.arange(len(clean)), start
         for _ in range(self.steps):

@@ -21,6 +21,7 @@ from torch import Generator
 from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.pgd import PGD
+from spikeproof.attacks.square import Square
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Ball, Threat
@@ -36,11 +37,13 @@ _PULLS = 5  # questions of the bisection that draws a result in
 class Smallest:
     """``attack`` at the threat's limit, then ``rounds`` of it at most at smaller radii.
 
-    An image leaves when its cost is not worth a search, or when it withstands a cut of 1 %.
+    An image leaves when its cost is not worth a search, or when it withstands a cut of 1 %. Without
+    ``anew`` every climb begins at the best result.
     """
 
-    attack: APGD | DualAveraging | PGD = field(default_factory=lambda: APGD(steps=15))
+    attack: APGD | DualAveraging | PGD | Square = field(default_factory=lambda: APGD(steps=15))
     rounds: int = 16
+    anew: bool = True
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
@@ -51,6 +54,16 @@ class Smallest:
         """
         ball = as_ball(threat, "the search for the smallest change")
         found = self.attack(victim, x, goal, ball, rng=rng)
+        return self._shrink(victim, x, found, goal, ball, rng)
+
+    def refine(self, victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat) -> Cells:
+        """The same from ``adv``, the best of another search; always with the same draws."""
+        ball = as_ball(threat, "the search for the smallest change")
+        return self._shrink(victim, clean, adv.clone(), goal, ball, Generator().manual_seed(0))
+
+    def _shrink(
+        self, victim: Victim, x: Cells, found: Cells, goal: Goal, ball: Ball, rng: Generator
+    ) -> Cells:
         live = victim.reached(found, goal).nonzero().squeeze(1)
         found[live] = _drawn_in(victim, x[live], found[live], goal[live], ball)
         cost, cut = ball.cost(x, found), torch.full((len(x),), _CUT)
@@ -60,12 +73,11 @@ class Smallest:
                 break
             clean, aim, paid = x[live], goal[live], cost[live]
             radius = torch.minimum(paid * (1 - cut[live]), paid - ball.resolution)
-            start = (
-                ball.start(clean, rng, radius)
-                if turn % 2
-                else ball.project(clean, found[live], radius)
-            )
-            at, reach = self.attack.climb(victim, clean, start, aim, ball, radius)
+            if self.anew and turn % 2:
+                start = ball.start(clean, rng, radius)
+            else:
+                start = ball.project(clean, found[live], radius)
+            at, reach = self.attack.climb(victim, clean, start, aim, ball, radius, rng)
             cut[live] = torch.where(reach > 0, cut[live], cut[live] / 2)
             fooled = (reach > 0).nonzero().squeeze(1)
             better = live[fooled]

@@ -87,6 +87,34 @@ def _about_data(subject: Subject) -> list[Doubt]:
     return found
 
 
+def _about_stages(attack: Attack) -> list[Doubt]:
+    """What it means that some recordings fell to a last resort only."""
+    found = []
+    blind = [s for s in attack.stages if s.kind in ("gradient-free", "transfer") and s.first]
+    if blind and any(s.kind == "white-box" for s in attack.stages):
+        told = ", ".join(f"{s.name} {s.first} of {s.tried}" for s in blind)
+        found.append(
+            Doubt(
+                f"{attack.title}: attacks without gradients do better",
+                f"Recordings that stood against all gradients fell to {told}. Gradients lead astray"
+                " in this model (masked gradients); its weakness may be larger than these figures.",
+                "warning",
+            )
+        )
+    white = [s for s in attack.stages if s.kind == "white-box"]
+    late = [s for s in white[1:] if s.first]
+    if late and attack.family == "input-specific":
+        first, told = white[0], ", ".join(f"{s.name} {s.first} of {s.tried}" for s in late)
+        found.append(
+            Doubt(
+                f"{attack.title}: success depends on the gradient",
+                f"The first search fooled in {first.fooled} of {first.tried} tries; what it left"
+                f" fell to {told}. One attack alone would have called those recordings robust.",
+            )
+        )
+    return found
+
+
 def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
     found = []
     if attack.invalid:
@@ -111,6 +139,7 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
                 "warning",
             )
         )
+    found += _about_stages(attack)
     if control is not None and control.measured and not free:
         other = control.success.value
         if share is not None and other is not None and other > share:
