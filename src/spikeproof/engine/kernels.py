@@ -11,8 +11,8 @@ emits to gradients of its currents, which take the place of ``u``.
 
 The loops proper are small functions over one row, which compile faster than the parallel drivers
 that call them. They have no reference counts (``_nrt``), which cost more than some of their sums.
-Arrays of ``u`` and of gradients hold the bits of float32 numbers, or their upper halves, which are
-bfloat16 numbers; ``shift`` (0 or 16) says which. Cutting off the lower half keeps the sign.
+Arrays of ``u`` and of gradients hold the bits of float32 numbers, or, in two bytes, their upper
+halves, which are bfloat16 numbers. Cutting off the lower half keeps the sign.
 """
 
 from __future__ import annotations
@@ -112,29 +112,33 @@ def _fill(row: F32, with_: F32) -> None:
 
 
 @no_type_check
+@njit(cache=True, _nrt=False)
+def _widened(stored: int, itemsize: int) -> int:
+    """The bits of a float32 number, of what is stored in ``itemsize`` bytes (compiled away)."""
+    return np.uint32(U32(stored) << U32(16)) if itemsize == 2 else U32(stored)
+
+
+@no_type_check
+@njit(cache=True, _nrt=False)
+def _rounded(bits: int, itemsize: int) -> int:
+    """What is stored of a float32 number with these ``bits``."""
+    return np.uint32((bits + U32(0x8000)) >> U32(16)) if itemsize == 2 else bits
+
+
+@no_type_check
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-def _fire(current: F32, carry: F32, neuron: F32) -> None:
-    """One time bin of a row: potentials above threshold take the place of currents."""
+def _fire(current: F32, carry: F32, neuron: F32, stored: Bits, spikes: NDArray[np.uint8]) -> None:
+    """One time bin of a row: membranes, potentials above threshold, one more for every spike."""
     decay, threshold, taken, held, jump = neuron[0], neuron[1], neuron[2], neuron[3], neuron[4]
     for j in range(current.shape[0]):
         v = carry[j] + current[j]
         left = held * (decay * (v - taken)) + jump
         carry[j] = left if v >= threshold else decay * v
-        current[j] = v - threshold  # +0 just at the threshold: the sign bit says who fired
-
-
-@no_type_check
-@njit(cache=True, _nrt=False)
-def _keep(bits: NDArray[np.uint32], stored: Bits, down: int) -> None:
-    for j in range(bits.shape[0]):
-        stored[j] = bits[j] >> down
-
-
-@no_type_check
-@njit(cache=True, _nrt=False)
-def _add_spikes(bits: NDArray[np.uint32], spikes: NDArray[np.uint8]) -> None:
-    for j in range(bits.shape[0]):
-        spikes[j] += np.uint8(1) - np.uint8(bits[j] >> U32(31))
+        bits = np.float32(v - threshold).view(
+            np.uint32
+        )  # +0 just at the threshold: the sign says who fired
+        stored[j] = np.uint32(bits >> U32(16)) if stored.itemsize == 2 else bits
+        spikes[j] += np.uint8(1) - np.uint8(bits >> U32(31))
 
 
 @no_type_check
@@ -164,7 +168,6 @@ def forward(
     neuron: F32,
     pool: int,
     band: int,
-    shift: int,
     u: Bits,
     out: NDArray[np.uint8],
 ) -> None:
@@ -186,7 +189,6 @@ def forward(
     n_out = wide // cols
     reach = -(-kw // sw)  # columns of currents that a pixel reaches
     bands = (rows + band - 1) // band
-    down = U32(shift)
     span = reach * n_out
     reached = np.empty((width, 3), dtype=np.uint64)
     for z in range(width):
@@ -201,9 +203,8 @@ def forward(
         lo = (item % bands) * band
         hi = min(lo + band, rows)
         current = np.empty((hi - lo, wide), dtype=np.float32)
-        bits = current.view(np.uint32)
         carry = np.full((hi - lo, wide), neuron[5], dtype=np.float32)
-        spikes = np.zeros(wide, dtype=np.uint8)
+        spikes, thrown = np.zeros(wide, dtype=np.uint8), np.empty(wide, dtype=u.dtype)
         begin = np.empty(width * n_in + 1, dtype=np.uint64)
         value = np.empty(width * n_in + 1, dtype=np.float32)
         groups = np.empty((3, 3 * width * max(1, n_in // 4) + 4), dtype=np.uint64)
@@ -216,16 +217,14 @@ def forward(
                 _active(x[n, t, y], n_in, span, reached, begin, value, groups)
                 for r in range(first_row, last_row + 1):
                     _add(columns[y + ph - r * sh], begin, value, groups, current[r - lo])
+            spikes[:] = 0
             for r in range(hi - lo):
-                _fire(current[r], carry[r], neuron)
-                if u.shape[1] > 0:
-                    _keep(bits[r], u[n, t, lo + r], down)
+                stored = u[n, t, lo + r] if u.shape[1] > 0 else thrown
+                _fire(current[r], carry[r], neuron, stored, spikes)
                 row = (lo + r) // pool
-                if row < out.shape[2]:
-                    _add_spikes(bits[r], spikes)
-                    if (lo + r) % pool == pool - 1:
-                        _pool(spikes, out[n, t, row], pool, n_out)
-                        spikes[:] = 0
+                if (lo + r) % pool == pool - 1:  # rows that fill no pool are in none
+                    _pool(spikes, out[n, t, row], pool, n_out)
+                    spikes[:] = 0
 
 
 def columns_of(weight: F32, stride: int) -> F32:
@@ -244,7 +243,7 @@ def columns_of(weight: F32, stride: int) -> F32:
 
 @no_type_check
 @njit(cache=True, _nrt=False)
-def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int, up: int) -> None:
+def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int) -> None:
     """Give each neuron of a row the gradient of its pool."""
     for q in range(grad.shape[0] // n_out):
         source = grad[q * n_out : (q + 1) * n_out]
@@ -252,56 +251,42 @@ def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int, up: int
             at = (q * pool + d) * n_out
             target = come[at : at + n_out]
             for o in range(n_out):
-                target[o] = U32(source[o]) << up
+                target[o] = _widened(source[o], source.itemsize)
 
 
 @no_type_check
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-def _bump(u: F32, kind: int, slope: np.float32, h: F32) -> None:
-    """The surrogate derivative of a row."""
-    zero, one = np.float32(0.0), np.float32(1.0)
+def _recur(stored: Bits, come: F32, h: F32, kind: int, constants: F32, delta: F32) -> None:
+    """One time bin of a row back in time: ``delta`` takes the place of ``u`` in ``stored``."""
+    slope, decay, wiped, scale = constants[0], constants[1], constants[2], constants[3]
+    zero, one, size = np.float32(0.0), np.float32(1.0), stored.itemsize
     if kind == ARCTAN:
-        for j in range(u.shape[0]):
-            a = slope * u[j]
-            h[j] = one / (one + a * a)
+        for j in range(delta.shape[0]):
+            bits = _widened(stored[j], size)
+            a = slope * np.uint32(bits).view(np.float32)
+            passed = decay if (bits >> U32(31)) != 0 else wiped
+            d = come[j] * (scale / (one + a * a)) + passed * delta[j]
+            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
     elif kind == FAST_SIGMOID:
-        for j in range(u.shape[0]):
-            a = one + slope * abs(u[j])
-            h[j] = one / (a * a)
+        for j in range(delta.shape[0]):
+            bits = _widened(stored[j], size)
+            a = one + slope * abs(np.uint32(bits).view(np.float32))
+            passed = decay if (bits >> U32(31)) != 0 else wiped
+            d = come[j] * (scale / (a * a)) + passed * delta[j]
+            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
     elif kind == TRIANGLE:
-        for j in range(u.shape[0]):
-            h[j] = max(zero, one - slope * abs(u[j]))
-
-
-@no_type_check
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-def _recur(
-    come: F32,
-    h: F32,
-    bits: NDArray[np.uint32],
-    decay: np.float32,
-    wiped: np.float32,
-    scale: np.float32,
-    delta: F32,
-) -> None:
-    """One time bin of a row of the recursion back in time."""
-    for j in range(delta.shape[0]):
-        passed = decay if (bits[j] >> U32(31)) != 0 else wiped
-        delta[j] = come[j] * (scale * h[j]) + passed * delta[j]
-
-
-@no_type_check
-@njit(cache=True, _nrt=False)
-def _unpack(stored: Bits, bits: NDArray[np.uint32], up: int) -> None:
-    for j in range(bits.shape[0]):
-        bits[j] = U32(stored[j]) << up
-
-
-@no_type_check
-@njit(cache=True, _nrt=False)
-def _pack(bits: NDArray[np.uint32], stored: Bits, down: int, half: int) -> None:
-    for j in range(bits.shape[0]):
-        stored[j] = (bits[j] + half) >> down  # rounded, not cut off
+        for j in range(delta.shape[0]):
+            bits = _widened(stored[j], size)
+            a = max(zero, one - slope * abs(np.uint32(bits).view(np.float32)))
+            passed = decay if (bits >> U32(31)) != 0 else wiped
+            d = come[j] * (scale * a) + passed * delta[j]
+            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
+    else:
+        for j in range(delta.shape[0]):
+            bits = _widened(stored[j], size)
+            passed = decay if (bits >> U32(31)) != 0 else wiped
+            d = come[j] * (scale * h[j]) + passed * delta[j]
+            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
 
 
 @no_type_check
@@ -315,7 +300,6 @@ def backward(
     pool: int,
     n_out: int,
     band: int,
-    shift: int,
 ) -> None:
     """Turn ``u`` ``[N, T, Ho, Wo*O]`` into gradients of the currents, in place.
 
@@ -325,20 +309,14 @@ def backward(
     shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``.
     """
     n_samples, n_steps, rows, wide = u.shape
-    slope, decay, wiped, scale = constants[0], constants[1], constants[2], constants[3]
     bands = (rows + band - 1) // band
-    up = U32(shift)
-    half = U32(0x8000 if shift else 0)
     for item in prange(n_samples * bands):
         n = item // bands
         lo = (item % bands) * band
         hi = min(lo + band, rows)
         carried = np.zeros((hi - lo, wide), dtype=np.float32)
         come = np.zeros(wide, dtype=np.float32)  # the gradient of the spikes of a row
-        h = np.empty(wide, dtype=np.float32)
-        away = np.empty(wide, dtype=np.float32)
-        carried_bits, come_bits = carried.view(np.uint32), come.view(np.uint32)
-        away_bits = away.view(np.uint32)
+        nothing, come_bits = come[:0], come.view(np.uint32)
         for back in range(n_steps):
             t = n_steps - 1 - back
             for y in range(lo, hi):
@@ -346,12 +324,6 @@ def backward(
                 if row >= grad.shape[2]:
                     come[:] = np.float32(0.0)
                 elif y % pool == 0:
-                    _spread(grad[n, min(t, grad.shape[1] - 1), row], come_bits, pool, n_out, up)
-                _unpack(u[n, t, y], away_bits, up)
-                if kind == PRECOMPUTED:
-                    h[:] = slope_of[n, t, y]
-                else:
-                    _bump(away, kind, slope, h)
-                delta = carried[y - lo]
-                _recur(come, h, away_bits, decay, wiped, scale, delta)
-                _pack(carried_bits[y - lo], u[n, t, y], up, half)
+                    _spread(grad[n, min(t, grad.shape[1] - 1), row], come_bits, pool, n_out)
+                h = slope_of[n, t, y] if kind == PRECOMPUTED else nothing
+                _recur(u[n, t, y], come, h, kind, constants, carried[y - lo])

@@ -73,7 +73,6 @@ class FiringStage:
     def __init__(self, step: Firing, dtype: torch.dtype, buffers: Buffers, place: int) -> None:
         self._step, self._dtype, self._buffers, self._place = step, dtype, buffers, place
         half = dtype == torch.bfloat16
-        self._shift = 16 if half else 0
         self._bits: DTypeLike = np.uint16 if half else np.uint32
         self._integers = torch.uint16 if half else torch.uint32
         self._fitted: _Fitted | None = None
@@ -97,7 +96,6 @@ class FiringStage:
             fitted.neuron,
             pool,
             fitted.band,
-            self._shift,
             self._u,
             out,
         )
@@ -121,7 +119,6 @@ class FiringStage:
             self._step.pool,
             fitted.n_out,
             fitted.band,
-            self._shift,
         )
         found = fitted.adjoint(self._kept().flatten(0, 1))
         return found.view(*self._u.shape[:2], *found.shape[1:])
