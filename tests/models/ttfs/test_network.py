@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Mislead
-from spikeproof.models.ttfs import from_relu
+from spikeproof.models.ttfs import choose_windows, from_relu
 
 from .nets import dense, images, made, plain_vgg, vgg
 
@@ -54,6 +54,11 @@ def test_windows_widen_by_the_rule_and_never_shrink():
     assert [float(layer.length) for layer in net.spiking] == lengths
     torch.testing.assert_close(net(x), logits, rtol=0, atol=1e-10)
     assert net.latency == pytest.approx(1 + sum(lengths))
+    choose_windows(net, x)
+    assert [float(layer.length) for layer in net.spiking] == pytest.approx(
+        [1.5 * value for value in largest]
+    )
+    torch.testing.assert_close(net(x), logits, rtol=0, atol=1e-10)
     with pytest.raises(InvalidModel, match="windows"):
         net.widen(trace, factor=0.5)
 

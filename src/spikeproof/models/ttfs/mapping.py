@@ -46,25 +46,55 @@ def from_relu(
 
     Raises :class:`InvalidModel` for what has no exact counterpart, and names it.
     """
-    if windows not in ("seen", "certain") or margin < 1:
-        raise InvalidModel(
-            f"windows are 'seen' or 'certain' and a margin is at least 1, not {windows!r} and"
-            f" {margin}"
-        )
     reader = _Reader()
     with torch.no_grad():
-        images = image_of(calibration)
-        if not len(images):
+        example = image_of(calibration)[:1]
+        if not len(example):
             raise InvalidModel("windows are measured on images; give some for calibration")
-        example = images[:1]
         for name, module in _chain(copy.deepcopy(network).eval()):
             for p in module.parameters():
                 example = example.to(p)
             reader.take(name, module, example)
             example = module(example)
-        made = reader.finish().to(example.dtype)
-        _choose_windows(made, images, windows, margin)
+    made = reader.finish().to(example.dtype)
+    choose_windows(made, calibration, windows=windows, margin=margin)
     return made
+
+
+@torch.no_grad()
+def choose_windows(
+    network: FirstSpikeNetwork,
+    calibration: Tensor,
+    *,
+    windows: Windows = "seen",
+    margin: float = 1.5,
+) -> None:
+    """Give the layers of ``network`` new windows, for the weights that it has now.
+
+    Settings are those of :func:`from_relu`. While it learns, its windows only grow.
+    """
+    if windows not in ("seen", "certain") or margin < 1:
+        raise InvalidModel(
+            f"windows are 'seen' or 'certain' and a margin is at least 1, not {windows!r} and"
+            f" {margin}"
+        )
+    one = network.readout.weight.new_ones(())
+    found: dict[SpikingLayer, Tensor] = {}
+    certain = windows == "certain"
+    images = image_of(calibration)
+    for part in [torch.ones_like(images[:1])] if certain else torch.split(images, _CHUNK):
+        end = one
+        times = end - part.to(one).clamp(0, 1)
+        for layer in network.layers:
+            if isinstance(layer, SpikingLayer):
+                value = layer.most(end - times) if certain else layer.drive(end - times)
+                needed = value.max() * (1.0 if certain else margin)
+                found[layer] = torch.maximum(found.get(layer, 0 * one), needed)
+                layer.length = torch.where(found[layer] > 0, found[layer], one)
+                end = end + layer.length
+                times = end - value.clamp(min=0)
+            else:
+                times = layer(times)
 
 
 def _chain(network: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -225,29 +255,3 @@ def _through(synapses: Synapses, scale: Tensor, shift: Tensor, x: Tensor) -> Non
     synapses.bias.data = synapses.bias + shifted
     per_group = scale.view(sliding.groups, 1, -1).expand(-1, len(weight) // sliding.groups, -1)
     weight.mul_(per_group.reshape(len(weight), -1, 1, 1))
-
-
-def _choose_windows(
-    network: FirstSpikeNetwork, images: Tensor, windows: Windows, margin: float
-) -> None:
-    """Measure, layer by layer, how long each window must be.
-
-    A longer window only shifts all its spikes, so each part of the images may find the windows that
-    the parts before have left.
-    """
-    one = network.readout.weight.new_ones(())
-    found: dict[SpikingLayer, Tensor] = {}
-    certain = windows == "certain"
-    for part in [torch.ones_like(images[:1])] if certain else torch.split(images, _CHUNK):
-        end = one
-        times = end - part.to(one).clamp(0, 1)
-        for layer in network.layers:
-            if isinstance(layer, SpikingLayer):
-                value = layer.most(end - times) if certain else layer.drive(end - times)
-                needed = value.max() * (1.0 if certain else margin)
-                found[layer] = torch.maximum(found.get(layer, 0 * one), needed)
-                layer.length = torch.where(found[layer] > 0, found[layer], one)
-                end = end + layer.length
-                times = end - value.clamp(min=0)
-            else:
-                times = layer(times)
