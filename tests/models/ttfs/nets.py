@@ -92,7 +92,13 @@ def averages():
     )
 
 
-NETS = [dense, vgg, plain_vgg, norms_everywhere, averages]
+def globally_averaged():
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)
+    )
+
+
+NETS = [dense, vgg, plain_vgg, norms_everywhere, averages, globally_averaged]
 
 
 def made(build, seed=0):

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from spikeproof.adapters import examine
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Mislead
@@ -97,6 +98,15 @@ def test_attacks_get_the_gradient_of_the_relu_network():
     torch.testing.assert_close(margin, wanted, rtol=0, atol=1e-10)
     assert (gradient != 0).any()
     torch.testing.assert_close(gradient, there, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_examination_before_attacks_finds_nothing(dtype):
+    x = images(12, dtype=dtype).unsqueeze(1)
+    net = from_relu(made(vgg).to(dtype), x)
+    checks = examine(net, x)
+    assert len(checks) > 8
+    assert [check for check in checks if not check.ok] == []
 
 
 def test_attacks_may_come_in_single_precision():

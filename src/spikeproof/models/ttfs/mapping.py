@@ -27,6 +27,7 @@ from spikeproof.models.ttfs.layer import EarliestSpike, Sliding, SpikingLayer, S
 from spikeproof.models.ttfs.network import FirstSpikeNetwork, image_of
 
 Windows: TypeAlias = Literal["seen", "certain"]
+_Pair: TypeAlias = tuple[int, int]
 
 _CHUNK = 128  # images that go through the network together
 
@@ -144,7 +145,12 @@ class _Reader:
             case nn.MaxPool2d():
                 self._max_pool(name, module, x)
             case nn.AvgPool2d():
-                self._average(name, module, x)
+                if module.padding not in (0, (0, 0)) or module.ceil_mode or module.divisor_override:
+                    raise _refused(name, module, "only plain averages are exact")
+                self._average(name, module, x, _pair(module.kernel_size), _pair(module.stride))
+            case nn.AdaptiveAvgPool2d(output_size=1 | (1, 1)):
+                whole = (x.shape[-2], x.shape[-1])
+                self._average(name, module, x, whole, whole)
             case nn.Flatten(start_dim=1, end_dim=-1):
                 if self.scale is not None:
                     places = x[0].numel() // x.shape[1]
@@ -211,12 +217,11 @@ class _Reader:
             latest = self.scale < 0
         (self.layers if self.open is None else self.waiting).append(EarliestSpike(module, latest))
 
-    def _average(self, name: str, module: nn.AvgPool2d, x: Tensor) -> None:
+    def _average(
+        self, name: str, module: nn.Module, x: Tensor, kernel: _Pair, stride: _Pair
+    ) -> None:
         if self.open is not None:
             raise _refused(name, module, "put it after the ReLU")
-        if module.padding not in (0, (0, 0)) or module.ceil_mode or module.divisor_override:
-            raise _refused(name, module, "only plain averages are exact")
-        kernel, stride = _pair(module.kernel_size), _pair(module.stride)
         channels = x.shape[1]
         weight = x.new_full((channels, 1, *kernel), 1.0 / (kernel[0] * kernel[1]))
         layer = SpikingLayer(weight, x.new_zeros(1), Sliding(stride, groups=channels))
@@ -227,7 +232,7 @@ def _refused(name: str, module: nn.Module, why: str) -> InvalidModel:
     return InvalidModel(f"layer {name or '0'} ({type(module).__name__}) cannot be mapped: {why}")
 
 
-def _pair(size: int | tuple[int, ...]) -> tuple[int, int]:
+def _pair(size: int | tuple[int, ...]) -> _Pair:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
