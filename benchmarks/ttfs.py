@@ -1,7 +1,7 @@
 """Networks of first spikes against the ReLU networks that they are made of.
 
     python benchmarks/ttfs.py [--data FOLDER] [--epochs N] [--penalty P ...] [--vgg-epochs N]
-        [--seed S]
+        [--vgg-penalty P] [--seed S]
 
 FOLDER holds the four IDX files of MNIST or Fashion-MNIST, plain or compressed; without it,
 scikit-learn's 1,797 digits of 8x8 pixels are used. All of the following is in double precision:
@@ -10,7 +10,7 @@ scikit-learn's 1,797 digits of 8x8 pixels are used. All of the following is in d
   from the same weights with the same steps; with a penalty on early spikes, so that fewer neurons
   spike, or for several penalties in turn (0: none).
 * vgg: a small VGG with batch norm and max pooling, trained as ReLU network (in single precision)
-  and mapped.
+  and mapped; then fine-tuned as network of first spikes, with a penalty on each layer.
 
 Prints the largest difference of logits and of parameters, accuracies with 95 % intervals, spikes
 per neuron, and what jitter, a clock and weights of few bits do to the accuracy (of the last dense
@@ -25,6 +25,7 @@ import gzip
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,7 @@ def main() -> None:
         "--penalty", type=float, nargs="+", default=[0.15], help="on the mean value of a neuron"
     )
     parser.add_argument("--vgg-epochs", type=int, help="default: 1, or 10 of the digits")
+    parser.add_argument("--vgg-penalty", type=float, default=5.0, help="on the mean of a layer")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
     images = idx_images(told.data) if told.data else small_digits()
@@ -80,7 +82,7 @@ def main() -> None:
         f" pixels, seed {told.seed}, {epochs} epochs; t of a pixel is 1 - intensity\n"
     )
     trained = [dense(images, epochs, penalty, told.seed) for penalty in told.penalty]
-    vgg(images, told.vgg_epochs or (1 if told.data else 10), told.seed)
+    vgg(images, told.vgg_epochs or (1 if told.data else 10), told.vgg_penalty, told.seed)
     sweep(trained[-1], images)
 
 
@@ -96,15 +98,10 @@ def dense(images: Images, epochs: int, penalty: float, seed: int) -> FirstSpikeN
         values = relu[:3](x)
         return relu[3](values), values
 
-    def of_spikes(x: Tensor) -> tuple[Tensor, Tensor]:
-        trace = spiking.trace(x)
-        spiking.widen(trace)
-        return trace.logits, trace.ends[1] - trace.times[1]
-
     print(f"dense {images.x[0].numel()}-{HIDDEN}-10, penalty {penalty:g}")
     took = [
         train(step, network, images, epochs, penalty, seed)
-        for step, network in ((of_relu, relu), (of_spikes, spiking))
+        for step, network in ((of_relu, relu), (partial(of_spikes, spiking), spiking))
     ]
     pairs = zip(relu.parameters(), spiking.parameters(), strict=True)
     apart = max(float((p.flatten() - q.flatten()).detach().abs().max()) for p, q in pairs)
@@ -118,8 +115,16 @@ def dense(images: Images, epochs: int, penalty: float, seed: int) -> FirstSpikeN
     return spiking
 
 
-def vgg(images: Images, epochs: int, seed: int) -> None:
-    """Train a VGG-type network, map it and compare."""
+def of_spikes(network: FirstSpikeNetwork, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits, and the mean value in each layer (no spike: 0); windows keep pace."""
+    trace = network.trace(x)
+    network.widen(trace)
+    layers = zip(trace.times[1:], trace.ends[1:], strict=True)
+    return trace.logits, torch.stack([(end - times).mean() for times, end in layers])
+
+
+def vgg(images: Images, epochs: int, penalty: float, seed: int) -> None:
+    """Train a VGG-type network, map it and compare; then make it sparse."""
     torch.manual_seed(seed)
     side = images.x.shape[-1]
     relu = build(VGG, height=side, width=side, polarities=1, spiking=False)
@@ -135,11 +140,25 @@ def vgg(images: Images, epochs: int, seed: int) -> None:
 
     there = logits_of(relu, images.test_x.unsqueeze(1))
     show("ReLU", there, images)
-    compare(from_relu(relu, images.x[:CALIBRATION]), there, images)
+    mapped = from_relu(relu, images.x[:CALIBRATION])
+    compare(mapped, there, images)
+    if penalty:
+        mapped.float()
+        seconds = train(partial(of_spikes, mapped), mapped, single, epochs, penalty, seed)
+        print(f"vgg, fine-tuned in {seconds:.0f} s as first spikes with penalty {penalty:g}")
+        choose_windows(mapped.double(), images.x[:CALIBRATION])
+        report(mapped, images)
 
 
 def compare(mapped: FirstSpikeNetwork, there: Tensor, images: Images) -> None:
-    """Logits, accuracy and spikes of a mapped network, of whose ReLU network logits are given."""
+    """A mapped network beside the logits of its ReLU network."""
+    logits = report(mapped, images)
+    apart = float((logits - there).abs().max())
+    print(f"  largest difference of logits after mapping        {apart:.1e}\n")
+
+
+def report(mapped: FirstSpikeNetwork, images: Images) -> Tensor:
+    """Accuracy, spikes and latency; the logits."""
     here, spikes, neurons = [], torch.zeros(len(mapped.spiking) + 1, dtype=torch.double), []
     for part in torch.split(images.test_x, 500):
         with torch.no_grad():
@@ -148,22 +167,21 @@ def compare(mapped: FirstSpikeNetwork, there: Tensor, images: Images) -> None:
         spikes += torch.tensor([float(flags.sum()) for flags in trace.spikes])
         neurons = [flags[0].numel() for flags in trace.spikes]
     logits = torch.cat(here)
-    show("first spikes, mapped", logits, images)
-    apart = float((logits - there).abs().max())
-    print(f"  largest difference of logits after mapping        {apart:.1e}")
+    show("first spikes, windows chosen anew", logits, images)
     spikes /= len(images.test_x)
     inside = float(spikes[1:].sum()) / sum(neurons[1:])
     with_pixels = float(spikes.sum()) / sum(neurons)
     print(
         f"  spikes per neuron and image                       {inside:.3f} of {sum(neurons[1:])}"
         f" neurons ({with_pixels:.3f} with the {neurons[0]} pixels); logits at t ="
-        f" {mapped.latency:.1f}\n"
+        f" {mapped.latency:.1f}"
     )
+    return logits
 
 
 def sweep(network: FirstSpikeNetwork, images: Images) -> None:
     """Accuracy on imperfect hardware."""
-    print("dense, first spikes, on imperfect hardware")
+    print("\ndense, first spikes, on imperfect hardware")
     print(f"  windows 1 (pixels), {', '.join(f'{float(x.length):.2f}' for x in network.spiking)}")
     rows = [Hardware(jitter=sigma) for sigma in JITTER]
     rows += [Hardware(time_bits=bits) for bits in TIME_BITS]
