@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spikeproof.adapters.averaged import Averaged
 from spikeproof.errors import InvalidModel
 from spikeproof.models.ttfs import EXACT, Hardware, from_relu
 
@@ -45,6 +46,16 @@ def test_draws_repeat_with_the_generator_or_the_global_seed():
     a = net(x)
     torch.manual_seed(5)
     assert torch.equal(a, net(x))
+
+
+def test_jitter_can_be_averaged_over_draws():
+    x = images()
+    exact = from_relu(made(dense), x)
+    jittered = exact.on(Hardware(jitter=0.05))
+    mean = Averaged(jittered, draws=64)
+    assert torch.equal(mean(x), mean(x))
+    error = (mean(x) - exact(x)).abs().mean()
+    assert error < 0.5 * (jittered(x, torch.Generator()) - exact(x)).abs().mean()
 
 
 def test_a_clock_has_as_many_instants_as_bits_allow():
