@@ -1,5 +1,6 @@
-"""Models: spiking networks and their non-spiking twins, built from one line of text."""
+"""Models: spiking networks and their non-spiking twins, built from one description."""
 
+from spikeproof.models.balance import balanced
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
@@ -36,6 +37,7 @@ __all__ = [
     "RateGradient",
     "Rule",
     "Surrogate",
+    "balanced",
     "build",
     "load_checkpoint",
     "save_checkpoint",

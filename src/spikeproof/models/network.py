@@ -84,8 +84,11 @@ def build(
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def twin(network: Network) -> Network:
-    """The non-spiking twin of a spiking network (or the reverse), with the same weights."""
+def twin(network: Network, *, neuron: NeuronSpec | None = None) -> Network:
+    """The non-spiking twin of a spiking network (or the reverse), with the same weights.
+
+    ``neuron`` replaces the one in the network's description.
+    """
     d = network.description
     polarities, height, width = d["input"]
     other = build(
@@ -94,7 +97,7 @@ def twin(network: Network) -> Network:
         width=width,
         polarities=polarities,
         spiking=not d["spiking"],
-        neuron=NeuronSpec.from_dict(d["neuron"]),
+        neuron=neuron or NeuronSpec.from_dict(d["neuron"]),
     )
     missing, unexpected = other.load_state_dict(network.state_dict(), strict=False)
     strange = [name for name in (*missing, *unexpected) if not name.endswith("activation.leak")]
