@@ -35,7 +35,8 @@ from spikeproof.audit.inputs import Ready, ready
 from spikeproof.evaluate import answer, judge, summary
 from spikeproof.goals import Mislead
 from spikeproof.models import load_checkpoint
-from spikeproof.models.network import Network, Weighted
+from spikeproof.models.modules import Weighted
+from spikeproof.models.network import Network
 from spikeproof.models.neuron import LIF
 from spikeproof.threats import Flip
 

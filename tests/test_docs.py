@@ -39,6 +39,11 @@ def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "adversarial.npz").exists()
 
 
+def test_networks_in_words_runs_as_it_stands(capsys):
+    printed = run_blocks("docs/topology.md", capsys)
+    assert printed == "dense 100 20 |> dense 20 10 (-) dense 20 10 |> dense 20 10\n"
+
+
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
 def test_the_tutorials_of_frameworks_run_as_they_stand(page, tmp_path, monkeypatch, capsys):
     if page.stem in ("norse", "sinabs"):  # their requirements exclude each other

@@ -254,6 +254,15 @@ def test_one_line_names_the_culprit_and_the_cure(case, bench):
         assert part in line
 
 
+def test_an_architecture_that_does_not_fit_is_shown_with_its_place(bench):
+    program = "conv _ 4 3 |> pool 2 |> dense 9 3"
+    result = call(*bench.train("--arch", program))
+    assert result.exit_code == 2
+    said, line, carets = result.stderr.splitlines()
+    assert said.startswith("error: architecture, line 1, column 31: dense 9 3 takes 9, but ")
+    assert (line, carets) == (f"  {program}", " " * 32 + "^")
+
+
 def test_an_unwritable_folder_is_found_before_anything_is_read(bench):
     bench.net.unlink()
     result = call(*bench.audit("--out", bench.file / "audit"))

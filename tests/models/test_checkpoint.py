@@ -136,7 +136,7 @@ def write_description(path, network_text, about_text="{}"):
         ({"architecture": "4c4-fc3"}, "the kernel must be odd"),
         ({"architecture": 7}, "its description is damaged"),
         ({"input": [2, 6]}, "its description is damaged"),
-        ({"input": [2, -6, 5]}, "its description is damaged|pools"),
+        ({"input": [2, -6, 5]}, "inputs of 2x-6x5 maps have no cells"),
         ({"input": [2, 6, "wide"]}, "its description is damaged"),
         ({"input": None}, "its description is damaged"),
         ({"neuron": {"kind": "lif"}}, "unknown surrogate"),

@@ -7,7 +7,7 @@ import torch
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models import NeuronSpec, build, twin
-from spikeproof.models.network import Weighted
+from spikeproof.models.modules import Weighted
 
 LINE = "4c3-bn-p2-drop20-6c3-bn-mp2-fc8-bn-fc3"
 
@@ -177,7 +177,7 @@ def test_recordings_of_another_sensor_are_refused():
 
 
 def test_pooling_a_sensor_to_nothing_is_refused():
-    with pytest.raises(InvalidModel, match="pools a 9x8 sensor to nothing"):
+    with pytest.raises(InvalidModel, match="pool 2 leaves nothing of maps of 1x1"):
         build("p2-p2-p2-p2-fc3", height=9, width=8)
 
 

@@ -11,7 +11,7 @@ from spikeproof.models import ZOO, build, zoo_line
 @pytest.mark.parametrize("classes", [2, 10, 11])
 def test_the_read_out_follows_the_classes(name, classes):
     line = zoo_line(name, classes)
-    assert line.endswith(f"-fc{classes}")
+    assert line.endswith(f" |> dense _ {classes}")
     network = build(line, height=34, width=34).eval()
     assert network.n_classes == classes
     with torch.no_grad():

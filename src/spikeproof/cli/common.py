@@ -12,7 +12,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -47,7 +47,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except SpikeproofError as error:
             if os.environ.get("SPIKEPROOF_DEBUG"):
                 raise
-            _fail(str(error))
+            _fail(str(error), getattr(error, "__notes__", []))
         except OSError as error:
             disk = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
             if error.errno not in disk or os.environ.get("SPIKEPROOF_DEBUG"):
@@ -60,9 +60,12 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, notes: Sequence[str] = ()) -> NoReturn:
+    """One line, and below it what points at a place, as it is."""
     line = " ".join(message.split())
     err.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+    for note in notes:
+        err.print(Text(note), soft_wrap=True)
     raise typer.Exit(2)
 
 

@@ -78,9 +78,9 @@ def command(
     arch: Annotated[
         str,
         typer.Option(
-            metavar="NAME|LINE",
-            help="small, vgg, or a line such as 16c5-bn-p2-fc10: convolution, batch norm, pooling"
-            " (p, mp), drop20, read-out.",
+            metavar="NAME|PROGRAM",
+            help="small, vgg, or a program such as 'conv _ 16 5 norm |> pool 2 |> dense _ 10', for"
+            " short 16c5-bn-p2-fc10 (docs/topology.md).",
             rich_help_panel=_MODEL,
         ),
     ] = "small",

@@ -15,7 +15,7 @@ from spikeproof.models import Network, zoo_line
 
 
 def line_of(arch: str, n_classes: int) -> str:
-    """The architecture line for a name of the zoo, or the line itself."""
+    """The program for a name of the zoo, or the program itself."""
     named = not any(c.isdigit() for c in arch)
     return zoo_line(arch, n_classes) if named else arch
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from spikeproof.adapters import Adapted, Averaged
 from spikeproof.adapters.averaged import repeatable
 from spikeproof.models.dynamics import Dynamics
-from spikeproof.models.network import Network, Weighted
+from spikeproof.models.modules import Weighted
+from spikeproof.models.network import Network
 from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.types import Cells, Counts
 

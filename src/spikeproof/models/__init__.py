@@ -1,5 +1,6 @@
-"""Models: spiking networks and their non-spiking twins, built from one line of text."""
+"""Models: spiking networks and their non-spiking twins, built from one description."""
 
+from spikeproof.models.balance import balanced
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from spikeproof.models.codes import (
     Bernoulli,
@@ -50,6 +51,7 @@ __all__ = [
     "Rule",
     "SpikeTime",
     "Surrogate",
+    "balanced",
     "build",
     "load_checkpoint",
     "save_checkpoint",

@@ -1,18 +1,20 @@
-"""Architecture lines by name, for those who do not want to write their own."""
+"""Networks by name, for those who do not want to write their own."""
 
 from __future__ import annotations
 
 from spikeproof.errors import InvalidModel
 
 ZOO = {
-    "small": "16c5-bn-p2-32c3-bn-p2-fc10",
-    "vgg": "32c3-bn-32c3-bn-p2-64c3-bn-64c3-bn-p2-128c3-bn-p2-fc128-fc10",
+    "small": "conv _ 16 5 norm |> pool 2 |> conv _ 32 3 norm |> pool 2 |> dense _ 10",
+    "vgg": "conv _ 32 3 norm |> conv _ 32 3 norm |> pool 2"
+    " |> conv _ 64 3 norm |> conv _ 64 3 norm |> pool 2"
+    " |> conv _ 128 3 norm |> pool 2 |> dense _ 128 |> dense _ 10",
 }
-"""Networks for ten classes; :func:`zoo_line` adapts the read-out to other numbers."""
+"""Programs for ten classes; :func:`zoo_line` adapts the read-out to other numbers."""
 
 
 def zoo_line(name: str, classes: int) -> str:
-    """The architecture line of ``name`` with a read-out for ``classes`` classes.
+    """The program of ``name`` with a read-out for ``classes`` classes.
 
     Raises :class:`InvalidModel` for a name that is not in the zoo or fewer than two classes.
     """
@@ -20,5 +22,5 @@ def zoo_line(name: str, classes: int) -> str:
         raise InvalidModel(f"no network {name!r} in the zoo; choose one of {', '.join(ZOO)}")
     if classes < 2:
         raise InvalidModel(f"a classifier needs at least 2 classes, not {classes}")
-    body, _ = ZOO[name].rsplit("-", 1)
-    return f"{body}-fc{classes}"
+    body, _ = ZOO[name].rsplit(" ", 1)
+    return f"{body} {classes}"

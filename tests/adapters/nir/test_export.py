@@ -61,6 +61,7 @@ def test_spikingjelly_reads_it():
     ("line", "neuron", "words"),
     [
         ("8c3-mp2-fc5", {}, "layer 1 is max pooling, which NIR lacks; train with p2, not mp2"),
+        ("pool 2 (-) pool 2 |> dense _ 5", {}, "layer 0 joins branches, which NIR has no node for"),
         ("8c3-fc5", {"reset": "soft"}, "NIR has no soft reset; train with a hard reset"),
     ],
 )

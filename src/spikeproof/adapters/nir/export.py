@@ -3,9 +3,9 @@ r"""Our own networks as NIR graphs, for other frameworks and for chips.
 A neuron with decay :math:`\lambda` and a gain of 1 is NIR's LIF with
 :math:`\tau = dt / (1 - \lambda)` and :math:`R = \tau / dt`, one without decay its IF with
 :math:`R = 1 / dt`; batch norms are folded into weights, dropout is left out. What NIR cannot say
-is refused: a soft reset, max pooling, ReLUs. Our neurons spike at :math:`v \ge v_{threshold}`, NIR
-says :math:`v > v_{threshold}`: frameworks differ there, and it matters only to potentials that
-hit the threshold exactly.
+is refused: a soft reset, max pooling, branches, ReLUs. Our neurons spike at
+:math:`v \ge v_{threshold}`, NIR says :math:`v > v_{threshold}`: frameworks differ there, and it
+matters only to potentials that hit the threshold exactly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.network import Network, Weighted
+from spikeproof.models.modules import Joined, Weighted
+from spikeproof.models.network import Network
 from spikeproof.models.neuron import LIF, ParametricLIF
 
 _DT = 1e-4  # what most readers of NIR take for a time step
@@ -74,6 +75,10 @@ def _nodes(network: Network, nir: Any) -> dict[str, Any]:
             x = layer(x)
             if not isinstance(layer.activation, nn.Identity):
                 nodes[f"{place}_neuron"] = _neuron(layer.activation, x, nir)
+        elif isinstance(layer, Joined):
+            raise InvalidModel(
+                f"layer {place} joins branches, which NIR has no node for; export a network without"
+            )
         elif isinstance(size := getattr(layer, "size", None), int):  # pooling, not dropout
             if layer.maximum:
                 raise InvalidModel(
