@@ -44,7 +44,7 @@ from spikeproof.engine import Precision, engine_for
 from spikeproof.engine.precision import bfloat16_is_faster
 from spikeproof.goals import Mislead
 from spikeproof.models import ArcTan, Network, build, scan
-from spikeproof.models.network import Weighted
+from spikeproof.models.modules import Weighted
 from spikeproof.models.neuron import LIF
 
 SLOPE = 2.0  # SpikingJelly's own, so that gradients can be compared

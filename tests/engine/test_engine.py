@@ -153,6 +153,7 @@ def hooked():
         lambda: circuit(conv(2, 4), neurons(), nn.Linear(6, 3)),  # one of the space's rows
         branched,
         hooked,
+        lambda: network("conv 2 4 3 |> pool 2 |> (dense _ 6 (-) dense _ 4) |> dense 10 3"),
     ],
 )
 def test_what_it_does_not_know_has_no_engine(make):

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from spikeproof.models.circuit import Circuit, Readout
 from spikeproof.models.dynamics import Dynamics
-from spikeproof.models.network import Network, Weighted
+from spikeproof.models.modules import Dropped, Pooling, Weighted
+from spikeproof.models.network import Network
 from spikeproof.models.neuron import LIF, ParametricLIF
 from spikeproof.models.surrogate import Bump, Rule
 
@@ -101,6 +102,9 @@ class Plan:
 
 def plan_of(model: Network | Circuit) -> Plan | None:
     """The plan of a chain of layers; None if it has no neurons that the loops know."""
+    known = Weighted | Pooling | Dropped  # dropout does nothing in evaluation mode
+    if isinstance(model, Network) and not all(isinstance(m, known) for m in model.layers):
+        return None  # branches
     parts = list(_parts_of(model) if isinstance(model, Network) else model.layers)
     readout: Readout = "mean" if isinstance(model, Network) else model.readout
     flat = len(model.input_shape) == 1
@@ -128,8 +132,8 @@ def _parts_of(network: Network) -> Iterator[Part]:
             yield _folded(layer)
             if not isinstance(layer.activation, nn.Identity):
                 yield layer.activation
-        elif isinstance(size := getattr(layer, "size", None), int):  # pooling, not dropout
-            yield nn.MaxPool2d(size) if layer.maximum else nn.AvgPool2d(size)
+        elif isinstance(layer, Pooling):
+            yield nn.MaxPool2d(layer.size) if layer.maximum else nn.AvgPool2d(layer.size)
 
 
 def _folded(layer: Weighted) -> Part:

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.network import Network, Weighted, _Dropout, _Pool
+from spikeproof.models.modules import Dropped, Pooling, Weighted
+from spikeproof.models.network import Network
 from spikeproof.models.ttfs.layer import EarliestSpike, Sliding, SpikingLayer, Synapses
 from spikeproof.models.ttfs.network import FirstSpikeNetwork, image_of
 
@@ -115,9 +116,9 @@ def _chain(network: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]
                 for part in (layer.weight, layer.norm, layer.activation):
                     if part is not None:
                         yield str(place), part
-            elif isinstance(layer, _Pool):
+            elif isinstance(layer, Pooling):
                 yield str(place), (nn.MaxPool2d if layer.maximum else nn.AvgPool2d)(layer.size)
-            elif not isinstance(layer, _Dropout):
+            elif not isinstance(layer, Dropped):
                 raise InvalidModel(f"layer {place} ({type(layer).__name__}) has no counterpart")
     else:
         yield name, network
