@@ -7,6 +7,7 @@ from spikeproof.adapters.check import Check
 from spikeproof.adapters.encoders import Bernoulli, Direct, Encoded, Latency, Poisson
 from spikeproof.adapters.examine import examine, require
 from spikeproof.adapters.nir import load_nir, save_nir, to_nir
+from spikeproof.adapters.probes import has_gradient
 from spikeproof.adapters.source import load_source
 from spikeproof.adapters.twin import NoTwin, Twin, fast_twin
 
@@ -27,6 +28,7 @@ __all__ = [
     "adapt",
     "examine",
     "fast_twin",
+    "has_gradient",
     "load_nir",
     "load_source",
     "require",

@@ -33,7 +33,8 @@ class Stage:
 
     ``rank`` aims at the class that comes so many places after the true one in the clean answer
     (1: the runner-up) instead of at any class. A refinement gets the best result so far instead
-    of the clean recording.
+    of the clean recording. Other stages try what still stands and, where the fewest edits are
+    wanted, ``sample`` recordings that have fallen already (None: all).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Stage:
     kind: Kind = "white-box"
     surrogate: Surrogate | None = None
     rank: int | None = None
+    sample: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ class Search:
     def standing(self) -> Flags:
         """Recordings whose goal is not reached."""
         return torch.isinf(self.cost)
+
+    def wanted(self, stage: Stage, mode: Literal["minimum", "budget"]) -> Tensor:
+        """The recordings (indices) that ``stage`` should try now."""
+        fallen = torch.isfinite(self.cost) & (self.cost > 1)
+        if stage.kind == "refinement":
+            return fallen.nonzero().squeeze(1)
+        if mode == "budget":
+            return self.standing.nonzero().squeeze(1)
+        sampled = fallen if stage.sample is None else fallen & (fallen.cumsum(0) <= stage.sample)
+        return (self.standing | sampled).nonzero().squeeze(1)
 
     def run(self, stage: Stage, chosen: Tensor) -> None:
         """Let ``stage`` try the recordings ``chosen`` (indices)."""

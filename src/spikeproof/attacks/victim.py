@@ -65,23 +65,23 @@ class Victim:
         return goal.reached(self.logits(x))
 
     def gradient(self, x: Cells, goal: Goal, loss: Loss = margin) -> tuple[PerSample, Gain]:
-        """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``."""
+        """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``.
+
+        Raises :class:`InvalidModel` for a model that gives none.
+        """
         model, self._turn = self._drawn(), self._turn + 1
         margins, gradients = [x.new_zeros(0)], [x[:0]]
         with self._attacking(), torch.enable_grad():
             for start in range(0, len(x), self._at_once):
                 part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
                 leaf = x[part].detach().requires_grad_()
-                logits = _finite(model(leaf))
+                logits = _finite(_open(model, leaf))
                 climbed = loss(goal[part], logits)
                 gradient = None
                 if climbed.requires_grad:
                     (gradient,) = torch.autograd.grad(climbed.sum(), leaf, allow_unused=True)
                 if gradient is None:
-                    raise InvalidModel(
-                        "the model gives no gradient with respect to its input; it must be built"
-                        " of differentiable operations and not run under torch.no_grad"
-                    )
+                    raise _closed()
                 gradients.append(gradient)
                 margins.append(goal[part].margin(logits.detach()))
         self.queries.gradients += len(x) * self._draws
@@ -115,6 +115,24 @@ class Victim:
             for p in weights:
                 p.requires_grad_(False)
             yield
+
+
+def _open(model: Model, leaf: Tensor) -> Tensor:
+    """Logits of ``leaf``, which needs a gradient; a model that leaves PyTorch has none to give."""
+    try:
+        return model(leaf)
+    except RuntimeError as error:
+        if "call numpy() on Tensor that requires grad" not in str(error):
+            raise
+        raise _closed() from error
+
+
+def _closed() -> InvalidModel:
+    return InvalidModel(
+        "the model gives no gradient with respect to its input; build it of differentiable"
+        " operations and do not run it under torch.no_grad, or use attacks that only ask it"
+        " (attacks.queries, attacks.Transfer)"
+    )
 
 
 def _finite(logits: Tensor) -> Tensor:

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from spikeproof.attacks.autospike import AutoSpike
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.finish import finished
+from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Queries, Victim
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
@@ -57,7 +59,14 @@ class Bench:
     def attack(
         self, attack: Attack, clean: Cells, goal: Goal, threat: Threat, rng: Generator
     ) -> Cells:
-        """What ``attack`` makes of ``clean``, so that it holds on the model that judges."""
+        """What ``attack`` makes of ``clean``, so that it holds on the model that judges.
+
+        A model that gives no gradient is asked instead, with the help of its imitation.
+        """
+        if self.subject.imitated and isinstance(attack, SparseFlip):
+            asked = Victim(self.subject.model, None, queries=self.queries)
+            asking = AutoSpike(attack.mode, steps=attack.steps, proxy=self.subject.search)
+            return asking(asked, clean, goal, threat, rng=rng)
         return finished(attack, self.victim, self.subject.model, clean, goal, threat, rng=rng)
 
     def right(self, part: Tensor) -> Tensor:

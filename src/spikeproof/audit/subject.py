@@ -24,7 +24,8 @@ class Subject:
     ``learn_cells`` and ``learn_labels`` recordings that universal attacks may learn from; both
     are held as small integers. ``index`` gives the place of each audited recording in the split.
     ``about`` describes the model for the report, ``checks`` say what was asked of it. ``model``
-    gives the verdicts, attacks see ``search``.
+    gives the verdicts, attacks see ``search``: the same, a copy or, if it is ``imitated`` because
+    it gives no gradient, a network that was trained to answer like it.
     """
 
     model: Model
@@ -38,6 +39,7 @@ class Subject:
     learn_cells: Tensor
     learn_labels: Int[Tensor, " m"]
     checks: tuple[Check, ...] = ()
+    imitated: bool = False
 
     def __len__(self) -> int:
         """Count the audited recordings."""

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spikeproof.attacks import SparseFlip, Victim, finished
+from spikeproof.attacks import Attack, SparseFlip, Victim, finished
+from spikeproof.attacks.queries import Greedy
 from spikeproof.audit.inputs import Ready
 from spikeproof.errors import InvalidRecording, Unrealisable
 from spikeproof.evaluate import answer, judge
@@ -131,7 +132,8 @@ def attack(
     adv = clean.clone()
     if len(open_):
         victim = Victim(given.search, surrogate)
-        adv[open_] = _search(victim, model, clean[open_], goal[open_], threat, steps, seed)
+        attacks = _attacks(given, steps)
+        adv[open_] = _search(victim, model, clean[open_], goal[open_], threat, attacks, seed)
     outcome = judge(model, clean, adv, goal, threat)
     results = []
     for j, case in enumerate(cases):
@@ -157,15 +159,28 @@ def attack(
     return results
 
 
+def _attacks(given: Ready, steps: int) -> tuple[Attack, Attack]:
+    """For the fewest edits, and for all that the threat allows; by asking if nothing else helps."""
+    if given.gradients:
+        return SparseFlip("minimum", steps), SparseFlip("budget", steps)
+    return Greedy("minimum"), Greedy("budget")
+
+
 def _search(
-    victim: Victim, model: Model, x: Tensor, goal: Goal, threat: Threat, steps: int, seed: int
+    victim: Victim,
+    model: Model,
+    x: Tensor,
+    goal: Goal,
+    threat: Threat,
+    attacks: tuple[Attack, Attack],
+    seed: int,
 ) -> Tensor:
     """Fewest edits within the threat; where none were found, all that it allows."""
     rng = torch.Generator().manual_seed(seed)
-    adv = finished(SparseFlip("minimum", steps), victim, model, x, goal, threat, rng=rng)
+    fewest, most = attacks
+    adv = finished(fewest, victim, model, x, goal, threat, rng=rng)
     left = (~goal.reached(answer(model, adv))).nonzero().squeeze(1)
     if len(left):
-        most = SparseFlip("budget", steps)
         adv[left] = finished(most, victim, model, x[left], goal[left], threat, rng=rng)
     return adv
 
