@@ -61,6 +61,7 @@ def assemble(
     accuracy = proportion(right, len(subject))
     about = subject.about
     tried = store.get("surrogate") or {"name": "", "trials": []}
+    trials = tuple(_trial(t) for t in tried["trials"])
     grid = subject.grid
     return Audit(
         schema=SCHEMA,
@@ -90,9 +91,9 @@ def assemble(
         ),
         clean=rec.Clean(accuracy, *_effort(clean["rows"])),
         attacks=tuple(attacks.values()),
-        doubts=doubts.find(subject, attacks, accuracy),
+        doubts=doubts.find(subject, attacks, accuracy, trials),
         checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
-        trials=tuple(_trial(t) for t in tried["trials"]),
+        trials=trials,
         examples=_examples(subject, attacks, clean["rows"], settings.examples),
         timing=tuple(timing),
         **head,
