@@ -56,6 +56,24 @@ def test_a_model_of_ones_own(model, tmp_path):
     assert flips.success.n == 6
 
 
+def test_a_model_without_gradient(tmp_path):
+    """Verdicts by the model; attacks search on an imitation and ask."""
+    closed = torch.no_grad()(Halves().eval().forward)
+    grid = Grid(bins=4, window=40_000, height=SIDE, width=SIDE)
+    audit = run_audit(closed, data(), out=tmp_path / "a", grid=grid, name="halves", settings=TINY)
+    assert audit.complete
+    assert any("verdicts are the model's own" in said for said in audit.model.assumptions)
+    assert "Gradient is lacking" in {doubt.title for doubt in audit.doubts}
+    flips = audit.attack("flip-minimum")
+    assert flips is not None
+    assert flips.success.k == flips.success.n > 0
+    assert flips.gradients == 0
+    assert flips.forwards > 0
+    universal = audit.attack("universal-10")
+    assert universal is not None
+    assert universal.gradients > 0  # of the imitation
+
+
 def test_importing_the_package_is_quick():
     script = "import sys, spikeproof; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0

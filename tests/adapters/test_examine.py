@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikeproof.adapters import Adapted
+from spikeproof.adapters import Adapted, has_gradient
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.examine import examine, require
 from spikeproof.errors import InvalidModel
@@ -190,11 +190,14 @@ def without_graph(x):
         pytest.param(Linear(lambda x: x.detach()), id="detached"),
         pytest.param(Linear(lambda x: x.int()), id="cast"),
         pytest.param(Linear(lambda x: (x > 0.5).float()), id="compared"),
+        pytest.param(Linear(lambda x: torch.from_numpy(x.numpy().copy())), id="numpy"),
     ],
 )
 def test_models_without_gradient(model):
     found = failed(model)["gradient"]
-    assert found.level == "error"
+    assert found.level == "warning"
+    assert not has_gradient(model, X, LABELS)
+    require(examine(model, X))  # they can be asked all the same
     assert found.detail == "it gives no gradient with respect to its input"
     assert "take torch.no_grad, detach, numpy and casts" in found.cure
 
@@ -202,12 +205,14 @@ def test_models_without_gradient(model):
 def test_gradients_that_are_zero():
     found = failed(Linear(lambda x: x.round()))["gradient"]
     assert (found.level, found.detail) == (
-        "error",
+        "warning",
         "the input gradient of all 8 recordings is zero",
     )
     assert "give its spikes a surrogate gradient" in found.cure
+    assert not has_gradient(Linear(lambda x: x.round()), X, LABELS)
     half = failed(Linear(lambda x: torch.where(x[:, :1, :1, :1, :1] > 0, x, x.round())))["gradient"]
     assert half.level == "warning"
+    assert has_gradient(Linear(), X, LABELS)
     assert "of 8 recordings is zero" in half.detail
 
 

@@ -7,9 +7,11 @@ from spikeproof.attacks.autospike import AutoSpike, stages
 from spikeproof.attacks.ensemble import Search, Stage
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Victim
-from spikeproof.errors import InvalidThreat
+from spikeproof.errors import InvalidModel, InvalidThreat
 from spikeproof.goals import Mislead, Target
 from spikeproof.threats import Flip, Patch, Retime, Universal
+
+from .toy import Masked, trained
 
 THREATS = [
     Flip(),
@@ -29,14 +31,14 @@ def rng():
 def test_no_attack_of_its_own_is_cheaper(victims, threat):
     net, x, labels, _, _ = victims["spiking"]
     goal = Mislead(labels)
-    found = AutoSpike(steps=12).evaluate(Victim(net), x, goal, threat, rng=rng())
+    found = AutoSpike(steps=12, queries=120).evaluate(Victim(net), x, goal, threat, rng=rng())
     assert threat.check(x, found.adv).ok.all()
     fooled = torch.isfinite(found.cost)
     assert torch.equal(goal.reached(net(found.adv)), fooled)
     assert torch.equal(threat.cost(x, found.adv)[fooled], found.cost[fooled])
     assert torch.equal(found.adv[~fooled], x[~fooled])
     for stage in stages(threat, goal, "minimum", 12):
-        if stage.kind != "white-box" or stage.rank or stage.last_resort or stage.name == "restart":
+        if stage.kind != "white-box" or stage.rank or stage.sample == 0 or stage.name == "restart":
             continue
         adv = stage.attack(Victim(net, stage.surrogate), x, goal, threat, rng=rng())
         cost = torch.where(goal.reached(net(adv)), threat.cost(x, adv), torch.inf)
@@ -45,7 +47,7 @@ def test_no_attack_of_its_own_is_cheaper(victims, threat):
 
 def test_at_a_budget_only_what_stands_is_tried_again(victims):
     net, x, labels, _, _ = victims["spiking"]
-    found = AutoSpike("budget", steps=12).evaluate(
+    found = AutoSpike("budget", steps=12, queries=120).evaluate(
         Victim(net), x, Mislead(labels), Flip(3), rng=rng()
     )
     left = len(x)
@@ -59,13 +61,13 @@ def test_at_a_budget_only_what_stands_is_tried_again(victims):
 def test_every_stage_is_written_down(victims):
     net, x, labels, _, _ = victims["spiking"]
     victim = Victim(net)
-    found = AutoSpike(steps=6).evaluate(victim, x, Mislead(labels), Flip(), rng=rng())
-    names = [s.name for s in stages(Flip(), Mislead(labels), "minimum", 6)]
+    found = AutoSpike(steps=6, queries=120).evaluate(victim, x, Mislead(labels), Flip(), rng=rng())
+    names = [s.name for s in AutoSpike(steps=6).stages(Flip(), Mislead(labels))]
     assert [d.name for d in found.did] == names
     assert sum(d.first for d in found.did) == torch.isfinite(found.cost).sum()
     assert sum(d.gradients for d in found.did) == victim.queries.gradients > 0
     assert all(d.fooled >= d.first + d.cheaper for d in found.did)
-    again = AutoSpike(steps=6)(victim, x, Mislead(labels), Flip(), rng=rng())
+    again = AutoSpike(steps=6, queries=120)(victim, x, Mislead(labels), Flip(), rng=rng())
     assert torch.equal(again, found.adv)
 
 
@@ -109,3 +111,40 @@ def test_threats_without_a_standard_are_refused(victims):
     net, x, labels, _, _ = victims["spiking"]
     with pytest.raises(InvalidThreat, match="Universal"):
         AutoSpike()(Victim(net), x, Mislead(labels), Universal(5), rng=rng())
+
+
+@pytest.mark.parametrize("mode", ["minimum", "budget"])
+def test_masked_gradients_are_noticed(victims, mode):
+    net, x, labels, _, _ = victims["spiking"]
+    goal, threat = Mislead(labels), Flip(30)
+    attack = AutoSpike(mode, steps=6, queries=200)
+    found = attack.evaluate(Victim(Masked(net, -1.0)), x, goal, threat, rng=rng())
+    white = [d for d in found.did if d.kind == "white-box"]
+    asking = [d for d in found.did if d.kind == "gradient-free"]
+    assert white
+    assert sum(d.first + d.cheaper for d in asking) > 0.5 * len(x)
+    assert torch.isfinite(found.cost).float().mean() > 0.7
+
+
+@pytest.mark.parametrize("threat", [Flip(), Retime(2)], ids=str)
+def test_without_gradients_the_victim_is_asked(victims, threat):
+    net, x, labels, _, _ = victims["spiking"]
+    goal = Mislead(labels)
+    for closed in (torch.no_grad()(net.forward), Masked(net, 0.0)):
+        victim = Victim(closed)
+        attack = AutoSpike(steps=8, queries=150, proxy=trained("6c3-bn-p2-fc3", seed=5))
+        found = attack.evaluate(victim, x, goal, threat, rng=rng())
+        assert {d.kind for d in found.did} <= {"transfer", "gradient-free", "refinement"}
+        assert [d.name for d in found.did][:3] == ["transfer", "greedy", "decision"]
+        assert victim.queries.gradients == 0
+        fooled = torch.isfinite(found.cost)
+        assert torch.equal(goal.reached(net(found.adv)), fooled)
+        assert fooled.any()
+
+
+def test_a_model_that_answers_nonsense_is_refused(victims):
+    _, x, labels, _, _ = victims["spiking"]
+    with pytest.raises(InvalidModel, match="NaN"):
+        AutoSpike()(
+            Victim(lambda x: x.flatten(1)[:, :3] / 0), x, Mislead(labels), Flip(), rng=rng()
+        )

@@ -84,6 +84,7 @@ def stepped(x):
     [
         pytest.param(Without(), id="no_grad"),
         pytest.param(stepped, id="detached"),
+        pytest.param(lambda x: stepped(torch.from_numpy(x.numpy())), id="numpy"),
     ],
 )
 def test_models_without_gradient_are_refused(model):

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from spikeproof.adapters import Check
+from spikeproof.attacks.ensemble import Did
 from spikeproof.audit import doubts
 from spikeproof.evaluate import proportion
 from spikeproof.results import Attack
-from spikeproof.results.records import Contribution, Point, Row
+from spikeproof.results.records import Contribution, Point, Row, Trial
 
 
 class Sound(nn.Module):
@@ -113,9 +114,9 @@ def test_what_only_a_last_resort_fools_is_told_with_its_figures():
     s = Subject(**vars(subject(Sound().eval())))
     found = doubts.find(s, {"flip-minimum": ours}, proportion(60, 60))
     blind, late = found
-    assert blind.title == "flip-minimum: attacks without gradients do better"
+    assert blind.title == "flip-minimum, greedy queries: gradient-free beats white-box"
     assert blind.level == "warning"
-    assert "fell to greedy queries 2 of 7" in blind.detail
+    assert "it fools 2 recordings that withstood all attacks" in blind.detail
     assert late.title == "flip-minimum: success depends on the gradient"
     assert "fooled in 40 of 50 tries; what it left fell to wide surrogate 3 of 10" in late.detail
 
@@ -124,3 +125,60 @@ def test_an_ensemble_whose_first_part_does_it_all_is_not_doubted():
     stages = (stage("gradients", 50, 50), stage("restart", 0, 0))
     ours = attack("flip-minimum", 50, family="input-specific", stages=stages)
     assert titles(Sound().eval(), [ours]) == []
+
+
+def did(name, kind, tried=10, fooled=10, first=0, cheaper=0, edits=40.0):
+    return Did(name, kind, tried, fooled, first, cheaper, edits, 1.0, 100, 0)
+
+
+WHITE = did("arctan:4", "white-box", first=10)
+
+
+def test_attacks_without_gradients_should_not_do_better():
+    about = doubts.about_stages
+    assert about([]) == []
+    assert about([WHITE, did("walk", "refinement", cheaper=9)]) == []
+    assert about([WHITE, did("greedy", "gradient-free", tried=8, fooled=8, cheaper=4)]) == []
+    assert about([did("greedy", "gradient-free", first=10)]) == []  # no gradients to be doubted
+    (found,) = about([WHITE, did("greedy", "gradient-free", tried=8, fooled=8, cheaper=5)])
+    assert found.title == "greedy: gradient-free beats white-box"
+    assert found.level == "warning"
+    assert "on 5 of 8 recordings it needs fewer edits" in found.detail
+    (found,) = about([WHITE, did("transfer", "transfer", tried=3, fooled=1, first=1)])
+    assert "it fools 1 recordings that withstood all attacks" in found.detail
+    assert "fewer edits" not in found.detail
+
+
+def test_the_parts_of_an_audit_are_counted_together():
+    parts = [WHITE, *(did("decision", "gradient-free", 4, 4, first=k, cheaper=k) for k in (1, 2))]
+    (found,) = doubts.about_stages(parts)
+    assert "it fools 3 recordings" in found.detail
+
+
+def trial(name, fooled, edits):
+    return Trial(name, proportion(fooled, 12), edits)
+
+
+def test_a_surrogate_that_matters_is_doubted():
+    about = doubts.about_trials
+    assert about([]) == []
+    assert about([trial("own", 0, None)]) == []
+    assert about([trial("arctan:4", 12, 40.0), trial("own", 12, 70.0)]) == []
+    (dear,) = about([trial("arctan:4", 12, 40.0), trial("own", 12, 81.0)])
+    assert "Of 2 surrogate gradients" in dear.detail
+    assert "arctan:4 fools 12 of 12 with 40.0 edits and own fools 12 of 12 with 81.0" in dear.detail
+    (few,) = about([trial("own", 0, None), trial("arctan:4", 12, 40.0)])
+    assert few.detail.count("of 12") == 2
+    assert "own fools 0 of 12." in few.detail
+    s = Subject(**vars(subject(Sound().eval())))
+    trials = (trial("own", 0, None), trial("arctan:4", 12, 40.0))
+    found = doubts.find(s, {}, proportion(60, 60), trials)
+    assert [d.title for d in found] == ["Success depends on the surrogate"]
+
+
+def test_a_random_model_that_is_not_averaged():
+    checks = (Check("randomness", False, "warning", "it is random: by 1e-2", "average over draws"),)
+    s = Subject(**vars(subject(Sound().eval())) | {"checks": checks})
+    (found,) = doubts.find(s, {}, proportion(60, 60))
+    assert (found.title, found.level) == ("Randomness is not averaged", "warning")
+    assert "by 1e-2" in found.detail

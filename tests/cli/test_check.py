@@ -33,10 +33,14 @@ class Random(nn.Module):
         functional.reset_net(self.net)
         return self.net(torch.bernoulli(0.9 * x).transpose(0, 1)).mean(0)
 
+class Steep(nn.Module):
+    def forward(self, x):
+        return x.sqrt().sum((1, 2, 3)).unflatten(1, (3, -1)).sum(2)
+
 class Frozen(nn.Module):
     def forward(self, x):
         with torch.no_grad():
-            return x.flatten(3).mean(3).sum(1) @ torch.ones(2, 3) * torch.tensor([1., 2., 3.])
+            return x.sum((1, 2, 3)).unflatten(1, (3, -1)).sum(2)
 """
 BINS = ("--bins", 4, "--window", WINDOW, "--width", SIDE, "--height", SIDE)
 
@@ -81,13 +85,26 @@ def test_check_says_how_a_model_is_called(own, stripes):
 
 
 def test_check_fails_where_an_audit_would(own, stripes, tmp_path):
-    frozen = ("--model", f"{own / 'my_net.py'}:Frozen", *BINS, "--data", stripes, "--holdout", 9)
-    result = call("check", *frozen)
+    steep = ("--model", f"{own / 'my_net.py'}:Steep", *BINS, "--data", stripes, "--holdout", 9)
+    result = call("check", *steep)
     assert result.exit_code == 1
-    assert "gradient" in result.stdout
-    refused = call("audit", *frozen, "--out", tmp_path / "a")
+    assert "input gradient is NaN" in result.stdout
+    refused = call("audit", *steep, "--out", tmp_path / "a")
     assert refused.exit_code == 2
-    assert "gradient" in refused.stderr
+    assert "input gradient is NaN" in refused.stderr
+
+
+def test_a_model_without_gradient_goes_through_audit_and_attack(own, stripes, tmp_path):
+    frozen = ("--model", f"{own / 'my_net.py'}:Frozen", *BINS, "--data", stripes, "--holdout", 9)
+    assert "it gives no gradient" in succeed("check", *frozen)
+    succeed("audit", *frozen, "--out", tmp_path / "audit", *EFFORT)
+    audit = load(tmp_path / "audit")
+    assert audit.complete
+    assert any("trained to imitate it" in said for said in audit.model.assumptions)
+    assert "Gradient is lacking" in [doubt.title for doubt in audit.doubts]
+    assert audit.attack("flip-minimum").success.value == 1.0
+    printed = succeed("attack", *frozen, "--recordings", 3, "--out", tmp_path / "adv")
+    assert "3 of 3 fooled" in printed
 
 
 def test_a_foreign_model_goes_through_the_audit(own, stripes, tmp_path):

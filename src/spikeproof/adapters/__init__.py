@@ -6,6 +6,7 @@ from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.check import Check
 from spikeproof.adapters.examine import examine, require
 from spikeproof.adapters.nir import load_nir, save_nir, to_nir
+from spikeproof.adapters.probes import has_gradient
 from spikeproof.adapters.source import load_source
 from spikeproof.adapters.twin import NoTwin, Twin, fast_twin
 
@@ -21,6 +22,7 @@ __all__ = [
     "adapt",
     "examine",
     "fast_twin",
+    "has_gradient",
     "load_nir",
     "load_source",
     "require",

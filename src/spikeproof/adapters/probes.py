@@ -22,6 +22,7 @@ from spikeproof.types import Model
 _ALONE = 4  # recordings asked alone
 _CLOSE = 1e-4  # difference, relative to the largest logit, that rounding can explain
 _OPEN = "spikeproof.models"
+_WITHOUT = "without one, attacks can only ask it and search on an imitation"
 
 
 def ask(model: Model, x: Tensor, seed: int = 0, own: bool = False) -> Tensor:
@@ -111,29 +112,19 @@ def _same(name: str, how: str, asked: Tensor, logits: Tensor, cure: str) -> Chec
 
 def gradient(model: Model, x: Tensor, labels: Tensor) -> Check:
     """Plainly, then as attacks do it: encoders opened, then with another surrogate as well."""
-    ways: tuple[tuple[Surrogate | None, bool, str], ...] = (
-        (None, False, ""),
-        (None, True, ", once its encoder passes it straight through"),
-        (ArcTan(4.0), True, ", with the attack's surrogate only"),
-    )
-    slope = None
-    for surrogate, straight, way in ways:
-        how = way
-        try:
-            slope = _slope(model, x, labels, surrogate, straight)
-        except Exception as error:
-            cure = "reset its state before each forward, and do nothing in place on its input"
-            detail = f"its gradient fails: {said(error)}"
-            return Check("gradient", False, "error", detail, cure)
-        if slope is not None and bool((slope != 0).any()):
-            break
+    try:
+        slope, how = _steepest(model, x, labels)
+    except Exception as error:
+        cure = "reset its state before each forward, and do nothing in place on its input"
+        detail = f"its gradient fails: {said(error)}"
+        return Check("gradient", False, "error", detail, cure)
     if slope is None:
         detail = "it gives no gradient with respect to its input"
         cure = (
             "take torch.no_grad, detach, numpy and casts to int or bool out of its forward; for"
-            f" random spikes or latencies use {_OPEN}"
+            f" random spikes or latencies use {_OPEN}; {_WITHOUT}"
         )
-        return Check("gradient", False, "error", detail, cure)
+        return Check("gradient", False, "warning", detail, cure)
     if not torch.isfinite(slope).all():
         cure = "look for a division by zero, sqrt(0) or log(0) in its forward"
         return Check("gradient", False, "error", "its input gradient is NaN or infinite", cure)
@@ -141,15 +132,44 @@ def gradient(model: Model, x: Tensor, labels: Tensor) -> Check:
     if zero == len(x):
         cure = (
             "give its spikes a surrogate gradient (v > 1 alone has none), and put Bernoulli or"
-            f" Latency of {_OPEN} in the place of its encoder"
+            f" Latency of {_OPEN} in the place of its encoder; {_WITHOUT}"
         )
         detail = f"the input gradient of all {zero} recordings is zero"
-        return Check("gradient", False, "error", detail, cure)
+        return Check("gradient", False, "warning", detail, cure)
     if zero:
         detail = f"the input gradient of {zero} of {len(x)} recordings is zero{how}"
         cure = "try a wider surrogate, such as --surrogate arctan:1"
         return Check("gradient", False, "warning", detail, cure)
     return Check("gradient", True, "note", f"all recordings have an input gradient{how}")
+
+
+def has_gradient(model: Model, x: Tensor, labels: Tensor) -> bool:
+    """Whether attacks can follow an input gradient of ``model`` at any of ``x``."""
+    slope, _ = _steepest(model, x, labels)
+    return slope is not None and bool((slope != 0).any())
+
+
+def _steepest(model: Model, x: Tensor, labels: Tensor) -> tuple[Tensor | None, str]:
+    """The gradient in the first way that gives one, and which way that is in words.
+
+    A forward that leaves PyTorch for numpy gives none; other errors are raised.
+    """
+    ways: tuple[tuple[Surrogate | None, bool, str], ...] = (
+        (None, False, ""),
+        (None, True, ", once its encoder passes it straight through"),
+        (ArcTan(4.0), True, ", with the attack's surrogate only"),
+    )
+    slope, how = None, ""
+    for surrogate, straight, how in ways:
+        try:
+            slope = _slope(model, x, labels, surrogate, straight)
+        except RuntimeError as error:
+            if "call numpy() on Tensor that requires grad" not in str(error):
+                raise
+            return None, how
+        if slope is not None and bool((slope != 0).any()):
+            break
+    return slope, how
 
 
 def _slope(

@@ -8,7 +8,10 @@ to the dearest, and a recording counts as robust only if all of them fail:
 1. gradients: surrogates that take turns within one search, other losses, the next classes as
    targets, a restart (:mod:`spikeproof.attacks.sparse_flip` and its gradients);
 2. a walk along the decision boundary that makes what was found cheaper;
-3. attacks that use no gradient, on what is left.
+3. a search on another model, if one is given, whose results the victim is only asked about
+   (:mod:`spikeproof.attacks.transfer`);
+4. attacks that use no gradient (:mod:`spikeproof.attacks.queries`), on what is left and, for the
+   sake of suspicion, on a few that fell: if they do better there, gradients were masked.
 
 Gradient rules need neurons of ours and are left out for others. On images the gradient attacks are
 Auto-PGD with three losses and dual averaging; Square asks for no gradient, alone and from where
@@ -16,7 +19,8 @@ Auto-PGD gave up.
 
 For fewest edits the first two see all recordings, as each is the best for some of them; more of the
 kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
-resort, for what still stands. Of images all see all.
+resort, for what still stands. Of images all see all. Of a model that gives no gradient nothing is
+left but the last two, which then see all recordings.
 """
 
 from __future__ import annotations
@@ -30,13 +34,14 @@ from torch import Generator
 from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.ensemble import Did, Search, Stage
-from spikeproof.attacks.queries import Evolution, Greedy
+from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.square import Square
-from spikeproof.attacks.victim import SHARP, TURNS, Victim
+from spikeproof.attacks.transfer import Transfer
+from spikeproof.attacks.victim import SHARP, TURNS, Queries, Victim
 from spikeproof.attacks.walk import Walk, suits
-from spikeproof.errors import InvalidThreat
+from spikeproof.errors import InvalidModel, InvalidThreat
 from spikeproof.goals import LOSSES, Goal, Loss, Mislead, cross_entropy, dlr, margin
 from spikeproof.models.rules import HybridGradient, RateGradient
 from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, PotentialDependent, Surrogate
@@ -47,7 +52,9 @@ from spikeproof.types import Cells, Model, PerSample
 Mode = Literal["minimum", "budget"]
 
 _RESTART = 3.0  # gradient steps that a random start weighs
-_QUERIES = 25  # of attacks without gradients, for each gradient step of the others
+_QUERIES = 25  # of Square, for each gradient step of the others
+_SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
+_LOOK = 8  # recordings that are asked for a gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +75,16 @@ class AutoSpike:
     """The ensemble; itself an attack.
 
     ``mode`` says whether the fewest edits are wanted or any within the threat's budget. ``judge``
-    is the model that decides (None: the victim's), ``steps`` those of each gradient attack.
+    is the model that decides (None: the victim's), ``steps`` those of each gradient attack,
+    ``queries`` the forward passes per recording of each attack without gradients. ``proxy`` is
+    another model to search on.
     """
 
     mode: Mode = "minimum"
     judge: Model | None = None
     steps: int = 40
+    queries: int = 1000
+    proxy: Model | None = None
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
@@ -88,27 +99,66 @@ class AutoSpike:
 
         Raises :class:`InvalidThreat` for a threat that is not one of recordings by themselves.
         """
+        _known(threat)
         judge = victim.model if self.judge is None else self.judge
         search = Search(victim, judge, x, goal, threat, rng)
-        for stage in stages(threat, goal, self.mode, self.steps):
+        for stage in self.stages(threat, goal, gradients=has_gradient(victim, x, goal)):
             each = stage.surrogate if isinstance(stage.surrogate, tuple) else (stage.surrogate,)
-            if not all(takes(victim.model, one) for one in each):
-                continue
-            wanted = search.standing
-            if self.mode == "minimum" and stage.kind == "white-box" and not stage.last_resort:
-                wanted = search.cost > _least(threat)
-            if stage.kind == "refinement":
-                wanted = torch.isfinite(search.cost) & (search.cost > _least(threat))
-            search.run(stage, wanted.nonzero().squeeze(1))
+            if all(takes(victim.model, one) for one in each):
+                search.run(stage, search.wanted(stage, self.mode, _least(threat)))
         return Evaluation(search.adv, search.cost, tuple(search.did))
+
+    def stages(self, threat: Threat, goal: Goal, *, gradients: bool = True) -> tuple[Stage, ...]:
+        """The stages for a kind of threat and goal, of a victim with or without gradients."""
+        found = stages(threat, goal, self.mode, self.steps)
+        if isinstance(threat, Ball):  # whose stages ask without gradients too
+            return tuple(s for s in found if gradients or s.kind == "gradient-free")
+        return (*(found if gradients else ()), *self._asking(threat, gradients))
+
+    def _asking(self, threat: Threat, gradients: bool) -> list[Stage]:
+        """The stages that use no gradient of the victim."""
+        some = _SUSPECT if gradients else None
+        found = []
+        if self.proxy is not None:
+            carried = Transfer(self.proxy, SparseFlip(self.mode, self.steps))
+            found.append(Stage("transfer", carried, "transfer", sample=some))
+        greedy = Greedy(self.mode, self.queries)
+        found.append(Stage("greedy", greedy, "gradient-free", sample=some))
+        found.append(
+            Stage(
+                "decision",
+                Decision(self.mode, self.queries),
+                "gradient-free",
+                sample=0 if gradients else None,
+            )
+        )
+        if self.mode == "budget" and suits(threat):
+            evolution = Evolution(self.mode, self.queries)
+            found.append(Stage("evolution", evolution, "gradient-free", sample=0))
+        if self.mode == "minimum" and not gradients:
+            found.append(Stage("polish", Polish(self.queries), "refinement"))
+        return found
+
+
+def has_gradient(victim: Victim, x: Cells, goal: Goal) -> bool:
+    """Whether white-box attacks can follow a gradient of ``victim``; not counted as queries."""
+    if not len(x):
+        return True
+    some = torch.arange(min(_LOOK, len(x)))
+    asked = replace(victim, queries=Queries())
+    asked.logits(x[some])  # a model that gives no logits either is refused here
+    try:
+        _, gradient = asked.gradient(x[some], goal[some])
+    except InvalidModel:
+        return False
+    return bool((gradient != 0).any())
 
 
 def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, ...]:
-    """The fixed ensemble for a kind of threat and goal, cheapest first."""
+    """The stages with gradients for a kind of threat and goal, cheapest first."""
+    _known(threat)
     if isinstance(threat, Ball):
         return _image_stages(threat, goal, mode, steps)
-    if not isinstance(threat, Flip | Retime | Patch):
-        raise InvalidThreat(f"AutoSpike has no standard for {type(threat).__name__} threats")
     plain = SparseFlip(mode, steps)
     thorough = SparseFlip(mode, steps * 5 // 2, patience=30) if mode == "minimum" else plain
     found = [
@@ -126,16 +176,15 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
     ]
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
-    if suits(threat):
-        asked = _QUERIES * steps
-        last += [
-            Stage("greedy queries", Greedy(mode, asked), "gradient-free"),
-            Stage("evolution", Evolution(mode, asked), "gradient-free"),
-        ]
-    found += [replace(stage, last_resort=True) for stage in last]
+    found += [replace(stage, sample=0) for stage in last]
     if mode == "minimum" and suits(threat):
         found.append(Stage("walk", Walk(min(Walk.rounds, steps)), "refinement", SHARP))
     return tuple(found)
+
+
+def _known(threat: Threat) -> None:
+    if not isinstance(threat, Flip | Retime | Patch | Ball):
+        raise InvalidThreat(f"AutoSpike has no standard for {type(threat).__name__} threats")
 
 
 def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, ...]:

@@ -31,8 +31,9 @@ class Stage:
     """An attack of the ensemble, with its ``surrogate`` gradient of a spike.
 
     ``rank`` aims at the class that comes so many places after the true one in the clean answer
-    (1: the runner-up) instead of at any class. A last resort is spared what has fallen already. A
-    refinement gets the best result so far instead of the clean recording.
+    (1: the runner-up) instead of at any class. A refinement gets the best result so far instead
+    of the clean recording. Other stages try what still stands and, where the fewest edits are
+    wanted, ``sample`` recordings that have fallen already (None: all).
     """
 
     name: str
@@ -40,7 +41,7 @@ class Stage:
     kind: Kind = "white-box"
     surrogate: Surrogates = None
     rank: int | None = None
-    last_resort: bool = False
+    sample: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,18 @@ class Search:
     def standing(self) -> Flags:
         """Recordings whose goal is not reached."""
         return torch.isinf(self.cost)
+
+    def wanted(
+        self, stage: Stage, mode: Literal["minimum", "budget"], least: float = 1.0
+    ) -> Tensor:
+        """The recordings (indices) that ``stage`` should try now; what costs ``least`` is done."""
+        fallen = torch.isfinite(self.cost) & (self.cost > least)
+        if stage.kind == "refinement":
+            return fallen.nonzero().squeeze(1)
+        if mode == "budget":
+            return self.standing.nonzero().squeeze(1)
+        sampled = fallen if stage.sample is None else fallen & (fallen.cumsum(0) <= stage.sample)
+        return (self.standing | sampled).nonzero().squeeze(1)
 
     def run(self, stage: Stage, chosen: Tensor) -> None:
         """Let ``stage`` try the recordings ``chosen`` (indices)."""

@@ -78,7 +78,10 @@ class Victim:
         return goal.reached(self.logits(x))
 
     def gradient(self, x: Cells, goal: Goal, loss: Loss = margin) -> tuple[PerSample, Gain]:
-        """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``."""
+        """Margin ``[N]`` of the goal at ``x``, and the gradient of the ``loss``, as ``x``.
+
+        Raises :class:`InvalidModel` for a model that gives none.
+        """
         told, _, gradient = self.slope(x, goal, loss)
         return told, gradient
 
@@ -153,16 +156,13 @@ class Victim:
 def _by_autograd(model: Model, x: Cells, goal: Goal, loss: Loss) -> tuple[Logits, Gain]:
     """Logits, and the gradient of the ``loss``."""
     leaf = x.detach().requires_grad_()
-    logits = _finite(model(leaf))
+    logits = _finite(_open(model, leaf))
     climbed = loss(goal, logits)
     gradient = None
     if climbed.requires_grad:
         (gradient,) = torch.autograd.grad(climbed.sum(), leaf, allow_unused=True)
     if gradient is None:
-        raise InvalidModel(
-            "the model gives no gradient with respect to its input; it must be built"
-            " of differentiable operations and not run under torch.no_grad"
-        )
+        raise _closed()
     return logits.detach(), gradient
 
 
@@ -170,6 +170,24 @@ def _by_engine(engine: Engine, x: Cells, goal: Goal, loss: Loss) -> tuple[Logits
     """The same; the surrogate is in place."""
     places = torch.arange(len(x))
     return engine.gradient(x, lambda logits, some: loss(goal[places[some]], _finite(logits)))
+
+
+def _open(model: Model, leaf: Tensor) -> Tensor:
+    """Logits of ``leaf``, which needs a gradient; a model that leaves PyTorch has none to give."""
+    try:
+        return model(leaf)
+    except RuntimeError as error:
+        if "call numpy() on Tensor that requires grad" not in str(error):
+            raise
+        raise _closed() from error
+
+
+def _closed() -> InvalidModel:
+    return InvalidModel(
+        "the model gives no gradient with respect to its input; build it of differentiable"
+        " operations and do not run it under torch.no_grad, or use attacks that only ask it"
+        " (attacks.queries, attacks.Transfer)"
+    )
 
 
 def _finite(logits: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ def assemble(
     accuracy = proportion(right, len(subject))
     about = subject.about
     tried = store.get("surrogate") or {"name": "", "trials": []}
+    trials = tuple(_trial(t) for t in tried["trials"])
     grid = subject.grid
     return Audit(
         schema=SCHEMA,
@@ -64,9 +65,9 @@ def assemble(
         ),
         clean=rec.Clean(accuracy, _known(clean, "spikes"), _known(clean, "synops")),
         attacks=tuple(attacks.values()),
-        doubts=doubts.find(subject, attacks, accuracy),
+        doubts=doubts.find(subject, attacks, accuracy, trials),
         checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
-        trials=tuple(_trial(t) for t in tried["trials"]),
+        trials=trials,
         examples=_examples(subject, tallies, clean.predictions, settings.examples),
         timing=(
             rec.Stage("clean recordings", clean.seconds),

@@ -7,16 +7,64 @@ stands in the report with its figures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Protocol
 
 from spikeproof.audit.subject import Subject
 from spikeproof.results import Attack
-from spikeproof.results.records import Doubt, Proportion
+from spikeproof.results.records import Doubt, Proportion, Trial
+
+_MOST = 0.5  # of the results: so many made cheaper without gradients are no accident
+_FEWER, _DEARER = 0.5, 2.0  # successes and edits, beside the best surrogate
 
 
-def find(subject: Subject, attacks: dict[str, Attack], clean: Proportion) -> tuple[Doubt, ...]:
-    """The doubts that the probe and the finished ``attacks`` (by id) give reason for."""
-    found = [*_about_model(subject, clean), *_about_data(subject)]
+class StageRecord(Protocol):
+    """What a stage of an ensemble came to, as in :class:`spikeproof.attacks.ensemble.Did`."""
+
+    @property
+    def name(self) -> str:
+        """Of the stage."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Such as "white-box" or "gradient-free"."""
+        ...
+
+    @property
+    def tried(self) -> int:
+        """Recordings."""
+        ...
+
+    @property
+    def fooled(self) -> int:
+        """Of those tried."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """Of those fooled, stood before."""
+        ...
+
+    @property
+    def cheaper(self) -> int:
+        """Of those fooled, had fallen and now cost less."""
+        ...
+
+
+def find(
+    subject: Subject,
+    attacks: dict[str, Attack],
+    clean: Proportion,
+    trials: Sequence[Trial] = (),
+) -> tuple[Doubt, ...]:
+    """The doubts that the probe, the ``trials`` and the finished ``attacks`` give reason for.
+
+    ``attacks`` are found by their id.
+    """
+    found = [*_about_model(subject, clean), *_about_data(subject), *about_trials(trials)]
     for attack in attacks.values():
         if attack.measured and not attack.is_control:
             control = attacks.get(attack.control or "")
@@ -24,9 +72,90 @@ def find(subject: Subject, attacks: dict[str, Attack], clean: Proportion) -> tup
     return tuple(found)
 
 
+def about_stages(did: Sequence[StageRecord]) -> list[Doubt]:
+    """Doubts about gradients, where attacks without them do better on the same recordings.
+
+    A stage that ran on several parts may be recorded several times. Nothing is doubted where no
+    attack with gradients ran before.
+    """
+    if not any(stage.kind == "white-box" and stage.tried for stage in did):
+        return []
+    found = []
+    for name in dict.fromkeys(s.name for s in did if s.kind in ("gradient-free", "transfer")):
+        runs = [s for s in did if s.name == name]
+        tried, fooled, first, cheaper = (
+            sum(getattr(s, what) for s in runs) for what in ("tried", "fooled", "first", "cheaper")
+        )
+        if not first and cheaper <= _MOST * fooled:
+            continue
+        reasons = []
+        if first:
+            reasons.append(f"it fools {first} recordings that withstood all attacks with gradients")
+        if cheaper > _MOST * fooled:
+            reasons.append(f"on {cheaper} of {tried} recordings it needs fewer edits than these")
+        found.append(
+            Doubt(
+                f"{name}: gradient-free beats white-box",
+                f"Without the model's gradient {', and '.join(reasons)}. The gradients that the"
+                " attacks follow are masked; try another surrogate (--surrogate auto), and trust"
+                " the robustness that is reported no further than these attacks.",
+                "warning",
+            )
+        )
+    return found
+
+
+def about_last_resorts(attack: Attack) -> list[Doubt]:
+    """A note where recordings fell only to another surrogate, loss or start than the first."""
+    found = []
+    white = [s for s in attack.stages if s.kind == "white-box"]
+    late = [s for s in white[1:] if s.first]
+    if late and attack.family == "input-specific":
+        first, told = white[0], ", ".join(f"{s.name} {s.first} of {s.tried}" for s in late)
+        found.append(
+            Doubt(
+                f"{attack.title}: success depends on the gradient",
+                f"The first search fooled in {first.fooled} of {first.tried} tries; what it left"
+                f" fell to {told}. One attack alone would have called those recordings robust.",
+            )
+        )
+    return found
+
+
+def about_trials(trials: Sequence[Trial]) -> list[Doubt]:
+    """A doubt where some surrogates do much worse than the best one that was tried."""
+    hits = [t for t in trials if t.fooled.k]
+    if not hits:
+        return []
+    best = min(hits, key=lambda t: (-t.fooled.k, t.edits or 0.0))
+    worst = max(
+        trials, key=lambda t: (-t.fooled.k, t.edits if t.edits is not None else float("inf"))
+    )
+    fewer = worst.fooled.k < _FEWER * best.fooled.k
+    dearer = (worst.edits or 0.0) > _DEARER * (best.edits or 0.0)
+    if not (fewer or dearer):
+        return []
+    said = " and ".join(
+        f"{t.surrogate} fools {t.fooled.k} of {t.fooled.n}"
+        + ("" if t.edits is None else f" with {t.edits:.1f} edits")
+        for t in (best, worst)
+    )
+    return [
+        Doubt(
+            "Success depends on the surrogate",
+            f"Of {len(trials)} surrogate gradients that were tried {said}. Figures hold for the one"
+            " that was chosen; another network trained alike may need another.",
+        )
+    ]
+
+
 def _about_model(subject: Subject, clean: Proportion) -> list[Doubt]:
     found = [
-        Doubt(check.title, f"{check.says[0].upper()}{check.says[1:]}.", check.level)
+        Doubt(
+            "Randomness is not averaged" if check.name == "randomness" else check.title,
+            f"{check.says[0].upper()}{check.says[1:]}.",
+            check.level,
+        )
         for check in subject.checks
         if not check.ok
     ]
@@ -87,34 +216,6 @@ def _about_data(subject: Subject) -> list[Doubt]:
     return found
 
 
-def _about_stages(attack: Attack) -> list[Doubt]:
-    """What it means that some recordings fell to a last resort only."""
-    found = []
-    blind = [s for s in attack.stages if s.kind in ("gradient-free", "transfer") and s.first]
-    if blind and any(s.kind == "white-box" for s in attack.stages):
-        told = ", ".join(f"{s.name} {s.first} of {s.tried}" for s in blind)
-        found.append(
-            Doubt(
-                f"{attack.title}: attacks without gradients do better",
-                f"Recordings that stood against all gradients fell to {told}. Gradients lead astray"
-                " in this model (masked gradients); its weakness may be larger than these figures.",
-                "warning",
-            )
-        )
-    white = [s for s in attack.stages if s.kind == "white-box"]
-    late = [s for s in white[1:] if s.first]
-    if late and attack.family == "input-specific":
-        first, told = white[0], ", ".join(f"{s.name} {s.first} of {s.tried}" for s in late)
-        found.append(
-            Doubt(
-                f"{attack.title}: success depends on the gradient",
-                f"The first search fooled in {first.fooled} of {first.tried} tries; what it left"
-                f" fell to {told}. One attack alone would have called those recordings robust.",
-            )
-        )
-    return found
-
-
 def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
     found = []
     if attack.invalid:
@@ -139,7 +240,8 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
                 "warning",
             )
         )
-    found += _about_stages(attack)
+    found += [replace(d, title=f"{attack.title}, {d.title}") for d in about_stages(attack.stages)]
+    found += about_last_resorts(attack)
     if control is not None and control.measured and not free:
         other = control.success.value
         if share is not None and other is not None and other > share:

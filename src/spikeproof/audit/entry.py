@@ -72,15 +72,18 @@ class Bench:
     ) -> Cells:
         """What the standard ensemble, or a plain attack, makes of ``clean``, as the judge sees it.
 
-        A fixed budget gets half the steps: it comes after the fewest edits are known.
+        A fixed budget gets half the steps: it comes after the fewest edits are known. A model that
+        gives no gradient is asked instead, with the help of its imitation.
         """
         steps = self.settings.steps if mode == "minimum" else max(self.settings.steps // 2, 1)
-        judge = self.subject.model
-        if self.surrogate != "ensemble":
+        judge, victim, proxy = self.subject.model, self.victim, None
+        if self.subject.imitated:
+            victim, proxy = Victim(judge, None, queries=self.queries), self.subject.search
+        elif self.surrogate != "ensemble":
             plain = SparseFlip(mode, steps)
-            return finished(plain, self.victim, judge, clean, goal, threat, rng=rng)
-        ensemble = AutoSpike(mode, judge, steps)
-        found = ensemble.evaluate(self.victim, clean, goal, threat, rng=rng)
+            return finished(plain, victim, judge, clean, goal, threat, rng=rng)
+        ensemble = AutoSpike(mode, judge, steps, queries=25 * steps, proxy=proxy)
+        found = ensemble.evaluate(victim, clean, goal, threat, rng=rng)
         self.did.extend(found.did)
         return found.adv
 

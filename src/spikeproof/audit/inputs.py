@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spikeproof.adapters import Check, examine, require
+from spikeproof.adapters import Check, examine, has_gradient, require
 from spikeproof.audit.binned import Binned
 from spikeproof.audit.choice import DataChoice, Holdout, ModelChoice
 from spikeproof.audit.foreign import Victims, adapted, fetch, named
+from spikeproof.audit.imitate import imitate
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.trained import SHIPPED, Trained, load_trained
@@ -43,8 +44,8 @@ class Ready:
     """A model with recordings that suit it.
 
     ``model`` gives the verdicts, ``search`` is what attacks see (the same, or a faster copy, or
-    other random draws). ``classes`` are named in logit order, ``checks`` are what was asked of
-    the model before any attack.
+    other random draws), ``gradients`` whether it gives any. ``classes`` are named in logit order,
+    ``checks`` are what was asked of the model before any attack.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class Ready:
     grid: Grid
     classes: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    gradients: bool = True
 
 
 def ready(
@@ -91,7 +93,11 @@ def ready(
     checks = examine(victims.model, sample, labels)
     if strict:
         require(checks)
-    return Ready(victims.model, victims.search, victims.about, found, grid, classes, checks)
+    sound = all(check.ok or check.level != "error" for check in checks)
+    gradients = not sound or has_gradient(victims.search, sample, labels)
+    return Ready(
+        victims.model, victims.search, victims.about, found, grid, classes, checks, gradients
+    )
 
 
 def sensor_of(choice: ModelChoice) -> tuple[int | None, int | None]:
@@ -256,13 +262,20 @@ def take(
             f" {grid.start} µs; align recordings to their first event (--align first), choose"
             " another --window, or remove the recording"
         )
+    search, about = given.search, given.about
+    if not given.gradients:
+        progress("imitating the model, which gives no gradient")
+        imitation = imitate(given.model, learn_cells, seed=settings.seed)
+        search = imitation.network
+        about = {**about, "assumptions": [*about.get("assumptions", ()), imitation.says]}
     return Subject(
         model=given.model,
-        search=given.search,
-        about=given.about,
+        search=search,
+        about=about,
         data=data,
         grid=grid,
         cells=cells,
         learn_cells=learn_cells,
         checks=given.checks,
+        imitated=not given.gradients,
     )

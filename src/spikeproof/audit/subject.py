@@ -25,7 +25,8 @@ class Subject:
     ``cells`` are the audited part of the test split, ``learn_cells`` recordings that universal
     attacks may learn from; both are indexed like tensors ``[N, T, 2, H, W]`` of small integers.
     ``about`` describes the model for the report, ``checks`` say what was asked of it. ``model``
-    gives the verdicts, attacks see ``search``.
+    gives the verdicts, attacks see ``search``: the same, a copy or, if it is ``imitated`` because
+    it gives no gradient, a network that was trained to answer like it.
     """
 
     model: Model
@@ -36,6 +37,7 @@ class Subject:
     cells: Binned
     learn_cells: Binned
     checks: tuple[Check, ...] = ()
+    imitated: bool = False
 
     def __len__(self) -> int:
         """Count the audited recordings."""

@@ -144,7 +144,8 @@ class Search:
         return adv
 
     def _ours(self, mode: Mode) -> Attack:
-        if self.attack == STANDARD and self.surrogate == "ensemble":
+        asks = not self.given.gradients  # which only the ensemble can do without
+        if self.attack == STANDARD and (asks or self.surrogate == "ensemble"):
             return AutoSpike(mode, self.given.model, self.steps)
         return SparseFlip(mode, self.steps)
 

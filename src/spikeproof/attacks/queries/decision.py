@@ -2,9 +2,9 @@
 
 From a heavy edit that fools the model (another class laid over the recording, a mirror image,
 random events) the search walks back towards the clean recording: groups of edits are put back one
-by one, those that the wrong answer survives are put back together, as many as bisection allows,
-and groups become smaller where nothing large can be put back. Near the boundary two groups of
-edits are exchanged for one of new cells, next to edits that were found to be needed.
+by one, those that the wrong answer survives are put back together, as many as hold, and groups
+become smaller where nothing large can be put back. Beside these two groups of edits are exchanged
+for one of new cells, next to edits that were found to be needed.
 
 The boundary attack (Brendel et al., ICLR 2018) walks along the boundary towards the clean input,
 SparseEvo (Vo et al., ICLR 2022) does so for sparse perturbations by an evolution of masks that

@@ -82,7 +82,7 @@ def tried(
     margin = torch.full(usable.shape, -torch.inf)
     cost = torch.full(usable.shape, torch.inf)
     places = usable.nonzero()
-    for part in torch.split(places, _AT_ONCE):
+    for part in torch.split(places, _AT_ONCE) if len(places) else ():
         who, which = part.unbind(1)
         trial = _made(here, threat, groups, who, chosen[who, which])
         margin[who, which] = goal[who].margin(victim.logits(trial)).float()
