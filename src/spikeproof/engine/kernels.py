@@ -145,16 +145,16 @@ def _fire(current: F32, carry: F32, neuron: F32, stored: Bits, spikes: NDArray[n
 @njit(cache=True, _nrt=False)
 def _pool(spikes: NDArray[np.uint8], counts: NDArray[np.uint8], pool: int, n_out: int) -> None:
     """Sum the ``spikes`` of rows that were added up over the columns of each pool."""
-    for q in range(counts.shape[0] // n_out):
-        mine = counts[q * n_out : (q + 1) * n_out]
-        at = q * pool * n_out
-        theirs = spikes[at : at + n_out]
-        for o in range(n_out):
-            mine[o] = theirs[o]
-        for d in range(1, pool):
-            theirs = spikes[at + d * n_out : at + (d + 1) * n_out]
-            for o in range(n_out):
-                mine[o] += theirs[o]
+    each, at, to = np.uint64(n_out), np.uint64(0), np.uint64(0)
+    for _ in range(counts.shape[0] // n_out):
+        for o in range(each):
+            counts[to + o] = spikes[at + o]
+        at += each
+        for _ in range(1, pool):
+            for o in range(each):
+                counts[to + o] += spikes[at + o]
+            at += each
+        to += each
 
 
 @no_type_check
@@ -245,13 +245,13 @@ def columns_of(weight: F32, stride: int) -> F32:
 @njit(cache=True, _nrt=False)
 def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int) -> None:
     """Give each neuron of a row the gradient of its pool."""
-    for q in range(grad.shape[0] // n_out):
-        source = grad[q * n_out : (q + 1) * n_out]
-        for d in range(pool):
-            at = (q * pool + d) * n_out
-            target = come[at : at + n_out]
-            for o in range(n_out):
-                target[o] = _widened(source[o], source.itemsize)
+    each, at, to = np.uint64(n_out), np.uint64(0), np.uint64(0)
+    for _ in range(grad.shape[0] // n_out):
+        for _ in range(pool):
+            for o in range(each):
+                come[to + o] = _widened(grad[at + o], grad.itemsize)
+            to += each
+        at += each
 
 
 @no_type_check
