@@ -172,7 +172,7 @@ def first_step(line: str, batch: int, cache: str) -> str:
     """Seconds of the first gradient in a fresh process whose compiled code lies in ``cache``."""
     code = (
         "import time, torch\n"
-        "import spikeproof.engine.kernels\n"
+        "import spikeproof.engine.forwards\n"
         "from gradient_step import by_engine, drawn\n"
         "from spikeproof.goals import Mislead\n"
         f"torch.set_num_threads({torch.get_num_threads()})\n"

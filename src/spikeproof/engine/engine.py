@@ -8,7 +8,7 @@ know what is between them. Here the whole way is written out for our chains of l
 
 and back through :math:`x'`, :math:`u` and :math:`W^T` (the equations of
 :mod:`spikeproof.models.scan`), with one compiled loop per layer and direction
-(:mod:`spikeproof.engine.kernels`) and one convolution per layer backwards.
+(:mod:`spikeproof.engine.forwards`, ``backwards``) and one convolution per layer backwards.
 
 The forward pass adds up float32 weights of the inputs that are active, so logits differ from
 autograd's only by the order of sums; where the processor is made for it, gradients pass through

@@ -1,9 +1,10 @@
 """Whether this machine's convolutions are faster in bfloat16.
 
 Only gradients are ever rounded to bfloat16 (8 bits of mantissa, the exponents of float32), never
-spikes or logits. Processors with instructions for it (AVX512-BF16, AMX) convolve two to eight times
-faster; others emulate it and are slower. No flag says this for all of them, so it is measured, once
-per process: a convolution of a few milliseconds, in turn in both.
+spikes or logits. Processors with instructions for it (AVX512-BF16, AMX) convolve about twice as
+fast or better; others emulate it and are slower. No flag says this for all of them, so it is
+measured, once per process: a convolution of a few milliseconds, in turn in both, on one thread and
+in the time that this thread had the processor, so that other work on the machine does not decide.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 
-_GAIN = 1.3  # true support gives 2 or more, emulation less than 1: chance does not decide
-_ROUNDS = 5
+_GAIN = 1.3  # far from either, so that chance does not decide
+_ROUNDS = 9
 
 
 @cache
@@ -26,10 +27,15 @@ def bfloat16_is_faster() -> bool:
     x = torch.rand(16, 64, 16, 16, generator=rng).to(memory_format=torch.channels_last)
     weight = torch.rand(32, 64, 3, 3, generator=rng).to(memory_format=torch.channels_last)
     inputs = {kind: (x.to(kind), weight.to(kind)) for kind in seconds}
-    with torch.no_grad():
-        for _ in range(_ROUNDS):
-            for kind, (given, kernel) in inputs.items():
-                began = time.perf_counter()
-                F.conv2d(given, kernel, padding=1)
-                seconds[kind] = min(seconds[kind], time.perf_counter() - began)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            for _ in range(_ROUNDS):
+                for kind, (given, kernel) in inputs.items():
+                    began = time.thread_time()
+                    F.conv2d(given, kernel, padding=1)
+                    seconds[kind] = min(seconds[kind], time.thread_time() - began)
+    finally:
+        torch.set_num_threads(threads)
     return seconds[torch.float32] > _GAIN * seconds[torch.bfloat16]

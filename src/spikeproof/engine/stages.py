@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import DTypeLike
 from torch import Tensor
 
-from spikeproof.engine import kernels
+from spikeproof.engine import backwards, forwards
 from spikeproof.engine.adjoint import Adjoint
 from spikeproof.engine.buffers import Buffers
 from spikeproof.engine.plan import Firing, Layer, Neurons, Reading, Weights
@@ -87,7 +87,7 @@ class FiringStage:
         self._u = self._take("u", (n, t if keep else 0, rows, cols * n_out), self._bits)
         out = self._take("out", (n, t, rows // pool, cols // pool * n_out), np.uint8)
         share_threads()
-        kernels.forward(
+        forwards.forward(
             x.data.flatten(3).numpy(),
             (x.data.shape[3], x.data.shape[4]),
             fitted.columns,
@@ -110,7 +110,7 @@ class FiringStage:
         bump = self._bump() if kind == PRECOMPUTED else np.empty((0, 0, 0, 0), dtype=np.float32)
         after = 0.0 if neurons.wipes else neurons.decay
         share_threads()
-        kernels.backward(
+        backwards.backward(
             grad.contiguous().flatten(3).view(self._integers).numpy(),
             self._u,
             bump,
@@ -136,7 +136,7 @@ class FiringStage:
         bump = u.back(self._step.neurons.surrogate.derivative(u.series()))
         return as_array(bump.flatten(3))
 
-    def _take(self, what: str, shape: tuple[int, ...], dtype: DTypeLike) -> kernels.Bits:
+    def _take(self, what: str, shape: tuple[int, ...], dtype: DTypeLike) -> forwards.Bits:
         return self._buffers.take((self._place, what), shape, dtype)
 
 
@@ -150,7 +150,7 @@ class _Fitted:
         (sh, sw), (ph, pw) = step.weights.stride, step.weights.padding
         self.geometry = kh, kw, sh, sw, ph, pw
         self.size = (height + 2 * ph - kh) // sh + 1, (width + 2 * pw - kw) // sw + 1
-        self.columns = kernels.columns_of(as_array(weight * x.scale), sw)
+        self.columns = forwards.columns_of(as_array(weight * x.scale), sw)
         self.bias = np.tile(as_array(step.weights.bias), self.size[1])
         self.neuron = _constants(step.neurons)
         self.adjoint = Adjoint(weight, (height, width), (sh, sw), (ph, pw), dtype)

@@ -1,18 +1,15 @@
-"""The two loops of the engine, compiled for the CPU with numba.
+"""The loop of the engine forwards, compiled for the CPU with numba.
 
-*Forward*, a weighted layer, its neurons and the pooling behind them in one loop over time. The
-weighted layer is driven by events: every active input adds its column of weights to the currents it
-reaches, so silence costs nothing and sums are those of float32. Currents and membranes of a band of
-rows stay in cache; what is kept of them is ``u``, the potential above threshold, which is all that
-the way back asks for, and its sign bit is clear exactly where the neuron fired.
+A weighted layer, its neurons and the pooling behind them in one loop over time. The weighted layer
+is driven by events: every active input adds its column of weights to the currents it reaches, so
+silence costs nothing and sums are those of float32. Currents and membranes of a band of rows stay
+in cache; what is kept of them is ``u``, the potential above threshold, which is all that the way
+back asks for, and its sign bit is clear exactly where the neuron fired.
 
-*Backward*, the pooling, the surrogate and the recursion in time, from gradients of what the layer
-emits to gradients of its currents, which take the place of ``u``.
-
-The loops proper are small functions over one row, which compile faster than the parallel drivers
-that call them. They have no reference counts (``_nrt``), which cost more than some of their sums.
-Arrays of ``u`` and of gradients hold the bits of float32 numbers, or, in two bytes, their upper
-halves, which are bfloat16 numbers. Cutting off the lower half keeps the sign.
+The loops proper are small functions over one row, which compile faster than the parallel driver
+that calls them. They have no reference counts (``_nrt``), which cost more than some of their sums.
+Arrays of ``u`` hold the bits of float32 numbers, or, in two bytes, their upper halves, which are
+bfloat16 numbers. Cutting off the lower half keeps the sign.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from spikeproof.models.kernels import ARCTAN, F32, FAST_SIGMOID, PRECOMPUTED, TRIANGLE
+from spikeproof.models.kernels import F32
 
 U32 = np.uint32
 Bits = NDArray[Any]
@@ -112,20 +109,6 @@ def _fill(row: F32, with_: F32) -> None:
 
 
 @no_type_check
-@njit(cache=True, _nrt=False)
-def _widened(stored: int, itemsize: int) -> int:
-    """The bits of a float32 number, of what is stored in ``itemsize`` bytes (compiled away)."""
-    return np.uint32(U32(stored) << U32(16)) if itemsize == 2 else U32(stored)
-
-
-@no_type_check
-@njit(cache=True, _nrt=False)
-def _rounded(bits: int, itemsize: int) -> int:
-    """What is stored of a float32 number with these ``bits``."""
-    return np.uint32((bits + U32(0x8000)) >> U32(16)) if itemsize == 2 else bits
-
-
-@no_type_check
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def _fire(current: F32, carry: F32, neuron: F32, stored: Bits, spikes: NDArray[np.uint8]) -> None:
     """One time bin of a row: membranes, potentials above threshold, one more for every spike."""
@@ -145,16 +128,16 @@ def _fire(current: F32, carry: F32, neuron: F32, stored: Bits, spikes: NDArray[n
 @njit(cache=True, _nrt=False)
 def _pool(spikes: NDArray[np.uint8], counts: NDArray[np.uint8], pool: int, n_out: int) -> None:
     """Sum the ``spikes`` of rows that were added up over the columns of each pool."""
-    for q in range(counts.shape[0] // n_out):
-        mine = counts[q * n_out : (q + 1) * n_out]
-        at = q * pool * n_out
-        theirs = spikes[at : at + n_out]
-        for o in range(n_out):
-            mine[o] = theirs[o]
-        for d in range(1, pool):
-            theirs = spikes[at + d * n_out : at + (d + 1) * n_out]
-            for o in range(n_out):
-                mine[o] += theirs[o]
+    each, at, to = np.uint64(n_out), np.uint64(0), np.uint64(0)
+    for _ in range(counts.shape[0] // n_out):
+        for o in range(each):
+            counts[to + o] = spikes[at + o]
+        at += each
+        for _ in range(1, pool):
+            for o in range(each):
+                counts[to + o] += spikes[at + o]
+            at += each
+        to += each
 
 
 @no_type_check
@@ -239,91 +222,3 @@ def columns_of(weight: F32, stride: int) -> F32:
     for k in range(kw):
         laid[:, k % stride, :, reach - 1 - k // stride] = weight[:, :, :, k].transpose(2, 1, 0)
     return laid.reshape(kh, -1)
-
-
-@no_type_check
-@njit(cache=True, _nrt=False)
-def _spread(grad: Bits, come: NDArray[np.uint32], pool: int, n_out: int) -> None:
-    """Give each neuron of a row the gradient of its pool."""
-    for q in range(grad.shape[0] // n_out):
-        source = grad[q * n_out : (q + 1) * n_out]
-        for d in range(pool):
-            at = (q * pool + d) * n_out
-            target = come[at : at + n_out]
-            for o in range(n_out):
-                target[o] = _widened(source[o], source.itemsize)
-
-
-@no_type_check
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-def _recur(stored: Bits, come: F32, h: F32, kind: int, constants: F32, delta: F32) -> None:
-    """One time bin of a row back in time: ``delta`` takes the place of ``u`` in ``stored``."""
-    slope, decay, wiped, scale = constants[0], constants[1], constants[2], constants[3]
-    zero, one, size = np.float32(0.0), np.float32(1.0), stored.itemsize
-    if kind == ARCTAN:
-        for j in range(delta.shape[0]):
-            bits = _widened(stored[j], size)
-            a = slope * np.uint32(bits).view(np.float32)
-            passed = decay if (bits >> U32(31)) != 0 else wiped
-            d = come[j] * (scale / (one + a * a)) + passed * delta[j]
-            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
-    elif kind == FAST_SIGMOID:
-        for j in range(delta.shape[0]):
-            bits = _widened(stored[j], size)
-            a = one + slope * abs(np.uint32(bits).view(np.float32))
-            passed = decay if (bits >> U32(31)) != 0 else wiped
-            d = come[j] * (scale / (a * a)) + passed * delta[j]
-            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
-    elif kind == TRIANGLE:
-        for j in range(delta.shape[0]):
-            bits = _widened(stored[j], size)
-            a = max(zero, one - slope * abs(np.uint32(bits).view(np.float32)))
-            passed = decay if (bits >> U32(31)) != 0 else wiped
-            d = come[j] * (scale * a) + passed * delta[j]
-            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
-    else:
-        for j in range(delta.shape[0]):
-            bits = _widened(stored[j], size)
-            passed = decay if (bits >> U32(31)) != 0 else wiped
-            d = come[j] * (scale * h[j]) + passed * delta[j]
-            delta[j], stored[j] = d, _rounded(np.float32(d).view(np.uint32), size)
-
-
-@no_type_check
-@njit(parallel=True, cache=True)
-def backward(
-    grad: Bits,
-    u: Bits,
-    slope_of: F32,
-    kind: int,
-    constants: F32,
-    pool: int,
-    n_out: int,
-    band: int,
-) -> None:
-    """Turn ``u`` ``[N, T, Ho, Wo*O]`` into gradients of the currents, in place.
-
-    ``grad`` ``[N, T, Hp, Wp*O]`` is the gradient of the pooled spikes, or ``[N, 1, Hp, Wp*O]`` if
-    it is the same in all time bins. ``constants`` are the slope of the surrogate, the decay, the
-    decay of a membrane that has fired, and what a spike weighs in its pool. ``slope_of``, of the
-    shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``.
-    """
-    n_samples, n_steps, rows, wide = u.shape
-    bands = (rows + band - 1) // band
-    for item in prange(n_samples * bands):
-        n = item // bands
-        lo = (item % bands) * band
-        hi = min(lo + band, rows)
-        carried = np.zeros((hi - lo, wide), dtype=np.float32)
-        come = np.zeros(wide, dtype=np.float32)  # the gradient of the spikes of a row
-        nothing, come_bits = come[:0], come.view(np.uint32)
-        for back in range(n_steps):
-            t = n_steps - 1 - back
-            for y in range(lo, hi):
-                row = y // pool
-                if row >= grad.shape[2]:
-                    come[:] = np.float32(0.0)
-                elif y % pool == 0:
-                    _spread(grad[n, min(t, grad.shape[1] - 1), row], come_bits, pool, n_out)
-                h = slope_of[n, t, y] if kind == PRECOMPUTED else nothing
-                _recur(u[n, t, y], come, h, kind, constants, carried[y - lo])
