@@ -2,9 +2,10 @@
 
 Adversarial recordings of one model often fool another one that learned the same task (Papernot et
 al., AsiaCCS 2017). An attack with gradients runs on a *proxy*; what it finds barely fools the
-proxy and rarely the victim, so the goal must be reached more and more firmly there, by a share of
-the margin that the proxy had on the clean recording, until the victim falls. Then the proxy's
-gradient says in which order edits are taken back, and the victim how many can be (bisection).
+proxy and rarely the victim, so the goal must be reached more and more firmly there, until the
+victim falls: by a share of how far apart the proxy's largest and smallest logits are on the clean
+recording. Then the proxy's gradient says in which order edits are taken back, and the victim how
+many can be (bisection).
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from spikeproof.types import Cells, Model
 class Transfer:
     """``attack`` on ``proxy`` with its gradients; the victim is only asked.
 
-    ``firmness`` are the margins that must be to spare on the proxy, as shares of its margin on the
-    clean recording, tried in order on recordings that do not fool the victim yet. ``rounds`` are
-    those of taking edits back. What is asked of the proxy is not counted as queries.
+    ``firmness`` are the margins that must be to spare on the proxy, as shares of the span of its
+    logits on the clean recording, tried in order on recordings that do not fool the victim yet.
+    ``rounds`` are those of taking edits back. What is asked of the proxy is not counted as queries.
     """
 
     proxy: Model
     attack: Attack = field(default_factory=SparseFlip)
     surrogate: Surrogate | None = SHARP
-    firmness: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0)
+    firmness: tuple[float, ...] = (0.0, 0.1, 0.25, 0.5, 1.0)
     rounds: int = 3
 
     def __call__(
@@ -48,10 +49,10 @@ class Transfer:
         left = (~victim.reached(x, goal)).nonzero().squeeze(1)
         if not len(left):
             return adv
-        size = torch.zeros(len(x))
-        size[left] = goal[left].margin(helper.logits(x[left])).abs().float()
+        logits = helper.logits(x).float()
+        span = logits.amax(1) - logits.amin(1)
         for share in self.firmness:
-            aim = Firm(goal[left], share * size[left]) if share else goal[left]
+            aim = Firm(goal[left], share * span[left]) if share else goal[left]
             trial = self.attack(helper, x[left], aim, threat, rng=rng)
             fooled = victim.reached(trial, goal[left]) & threat.check(x[left], trial).ok
             adv[left[fooled]] = trial[fooled]

@@ -8,8 +8,8 @@ for one of new cells, next to edits that were found to be needed.
 
 The boundary attack (Brendel et al., ICLR 2018) walks along the boundary towards the clean input,
 SparseEvo (Vo et al., ICLR 2022) does so for sparse perturbations by an evolution of masks that
-starts from an image of another class. Here masks are not evolved: edits of events are so many and
-so sparse that putting back coherent groups of them is cheaper.
+starts from an image of another class. Here coherent groups of cells take the place of evolved
+masks.
 """
 
 from __future__ import annotations

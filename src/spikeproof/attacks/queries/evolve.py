@@ -21,7 +21,8 @@ import torch
 from torch import Generator, Tensor
 
 from spikeproof.attacks.queries.groups import Draw, nearness
-from spikeproof.attacks.queries.search import allowed_cells
+from spikeproof.attacks.queries.search import allowed_cells, parts
+from spikeproof.attacks.queries.standing import at_once
 from spikeproof.attacks.queries.starts import edited, starts, unlimited
 from spikeproof.attacks.victim import Victim
 from spikeproof.attacks.walk import suits
@@ -35,7 +36,6 @@ _FAR = 1e12  # beyond all costs
 _RENEWED = (0.0, 0.3, 0.6)  # of the edits that a child loses it gets so many new ones (minimum)
 _DECAY = 9.0  # by how much the share is divided in the end, less one (budget)
 _UP, _DOWN, _LEAST = 1.2, 0.9, 0.01  # what success makes of the share (minimum)
-_AT_ONCE = 256  # children held in memory together
 
 
 @dataclass(eq=False)
@@ -88,8 +88,8 @@ class Evolution:
         if not suits(threat) or not len(x):
             return adv
         live = (~victim.reached(x, goal) & (limit > 0)).nonzero().squeeze(1)
-        if len(live):
-            adv[live] = self._evolved(victim, x[live], goal[live], threat, limit[live], rng)
+        for part, draws in parts(live, rng):
+            adv[part] = self._evolved(victim, x[part], goal[part], threat, limit[part], draws)
         return adv
 
     def _evolved(
@@ -180,7 +180,7 @@ class Evolution:
         """Value ``[N, C]`` of each set of edits ``[N, C, D]``; the model is asked."""
         value = torch.full(edits.shape[:2], _FAR, dtype=torch.float64)
         places = torch.ones(edits.shape[:2]).nonzero()
-        for part in torch.split(places, _AT_ONCE):
+        for part in torch.split(places, at_once(clean)):
             who, which = part.unbind(1)
             before = clean[who]
             adv = edited(threat, before, edits[who, which].view_as(before))

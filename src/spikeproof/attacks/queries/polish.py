@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Generator
 
 from spikeproof.attacks.queries.rounds import Round
-from spikeproof.attacks.queries.search import descended
+from spikeproof.attacks.queries.search import descended, parts
 from spikeproof.attacks.queries.standing import Standing
 from spikeproof.attacks.queries.starts import unlimited
 from spikeproof.attacks.victim import Victim
@@ -41,13 +41,11 @@ class Polish:
         margin = goal.margin(victim.logits(adv)).float()
         cost = threat.cost(clean, adv).float()
         live = ((margin > 0) & (cost > 1)).nonzero().squeeze(1)
-        if not len(live):
-            return adv
         step = Round(self.outs, self.ins if suits(threat) else 0)
         free = unlimited(threat)
-        here = Standing.at(clean[live], adv[live], margin[live], cost[live])
-        rng = Generator().manual_seed(self.seed)
-        here = descended(victim, here, goal[live], free, step, self.queries - 1, 1, rng)
-        better = here.cost < cost[live]
-        adv[live[better]] = here.adv(free)[better]
+        for part, draws in parts(live, Generator().manual_seed(self.seed)):
+            here = Standing.at(clean[part], adv[part], margin[part], cost[part])
+            here = descended(victim, here, goal[part], free, step, self.queries - 1, 1, draws)
+            better = here.cost < cost[part]
+            adv[part[better]] = here.adv(free)[better]
         return adv

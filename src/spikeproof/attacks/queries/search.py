@@ -1,12 +1,13 @@
 """The way back from a heavy edit, shared by searches without gradients.
 
 Start where the model is fooled (:mod:`spikeproof.attacks.queries.starts`), try the most promising
-starts for a few rounds, then take round after round until the queries are spent. All recordings go
+starts for a few rounds, then take round after round until the queries are spent. Recordings go
 together; random numbers are drawn once for all of them, so that none depends on its batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -24,6 +25,7 @@ from spikeproof.types import Cells, Counts, Mask
 
 _FAR = 1e12  # beyond all costs: places that do not fool come after all that do
 _RACE_ROUNDS = 2
+_TOGETHER = 16  # recordings searched together
 
 
 class Step(Protocol):
@@ -73,15 +75,26 @@ class Search:
             raise InvalidThreat("this attack works recording by recording; use FitUniversal")
         limit, adv = threat.limit(x), x.clone()
         live = (~victim.reached(x, goal)).nonzero().squeeze(1)
-        if not len(live) or self.queries < 2:
-            return adv
-        free = unlimited(threat)
-        here, spent = self._begin(victim, x[live], goal[live], free, rng)
-        enough = limit[live] if self.mode == "budget" else torch.ones_like(live)
-        most = self.queries - spent
-        here = descended(victim, here, goal[live], free, self.step, most, enough, rng)
-        adv[live] = _within(here, threat, free, limit[live])
+        if self.queries > 1:
+            for part, draws in parts(live, rng):
+                adv[part] = self._part(victim, x[part], goal[part], threat, limit[part], draws)
         return adv
+
+    def _part(
+        self,
+        victim: Victim,
+        clean: Cells,
+        goal: Goal,
+        threat: Threat,
+        limit: Counts,
+        rng: Generator,
+    ) -> Cells:
+        free = unlimited(threat)
+        here, spent = self._begin(victim, clean, goal, free, rng)
+        enough = limit if self.mode == "budget" else torch.ones_like(limit)
+        most = self.queries - spent
+        here = descended(victim, here, goal, free, self.step, most, enough, rng)
+        return _within(here, threat, free, limit)
 
     def _begin(
         self,
@@ -112,6 +125,17 @@ class Search:
             spent += len(kept) * self.first.queries
         ends = [torch.where(k.margin > 0, k.cost, _FAR - k.margin.double()) for k in kept]
         return _best(kept, torch.stack(ends, 1), 1)[0][0], spent
+
+
+def parts(live: Tensor, rng: Generator) -> Iterator[tuple[Tensor, Generator]]:
+    """Some of the recordings ``live`` at a time, so that memory does not grow with their number.
+
+    Each part draws the same random numbers, so that no recording depends on its batch.
+    """
+    seed = int(torch.randint(2**62, (1,), generator=rng))
+    for part in torch.split(live, _TOGETHER):
+        if len(part):
+            yield part, Generator().manual_seed(seed)
 
 
 def descended(

@@ -15,7 +15,7 @@ from spikeproof.threats import Threat
 from spikeproof.types import Cells, Flags, PerSample
 
 PIECES = 16  # that edits are cut into at first
-_AT_ONCE = 256  # trials held in memory together
+_CELLS = 2**23  # of trials held in memory together
 _TAKEN = 0.2  # of the edits asked about: a round that saves more tries larger groups next
 
 
@@ -82,12 +82,17 @@ def tried(
     margin = torch.full(usable.shape, -torch.inf)
     cost = torch.full(usable.shape, torch.inf)
     places = usable.nonzero()
-    for part in torch.split(places, _AT_ONCE) if len(places) else ():
+    for part in torch.split(places, at_once(here.clean)) if len(places) else ():
         who, which = part.unbind(1)
         trial = _made(here, threat, groups, who, chosen[who, which])
         margin[who, which] = goal[who].margin(victim.logits(trial)).float()
         cost[who, which] = threat.cost(here.clean[who], trial).float()
     return margin, cost
+
+
+def at_once(cells: Cells) -> int:
+    """How many recordings like ``cells`` are held in memory together."""
+    return max(1, _CELLS // cells[0].numel())
 
 
 def moved(
