@@ -26,13 +26,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spikeproof.adapters import Averaged, Bernoulli, Encoded
+from spikeproof.adapters import Averaged
 from spikeproof.attacks import AdversarialBatch
 from spikeproof.cli.training import binned
 from spikeproof.errors import SpikeproofError
 from spikeproof.evaluate import answer, proportion
 from spikeproof.events import Grid, load_data
 from spikeproof.models import (
+    Bernoulli,
+    Encoded,
     Network,
     NeuronSpec,
     PiecewiseQuadratic,
