@@ -48,7 +48,7 @@ class Decision:
     queries: int = 2000
     outs: int = 16
     swaps: int = 10
-    race: int = 3
+    race: int = 8
     others: Cells | None = None
 
     def __call__(

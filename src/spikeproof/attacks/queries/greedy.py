@@ -45,7 +45,7 @@ class Greedy:
     queries: int = 2000
     outs: int = 16
     ins: int = 16
-    race: int = 3
+    race: int = 8
     others: Cells | None = None
 
     def __call__(

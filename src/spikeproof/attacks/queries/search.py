@@ -53,8 +53,9 @@ class Step(Protocol):
 class Search:
     """``step`` after ``step``, ``queries`` forward passes of each recording at most.
 
-    Of the best ``race`` starts each takes two rounds of ``first`` before one is chosen. With
-    ``others`` ``[M, T, P, H, W]`` these recordings are starts, too.
+    Of the best ``race`` starts, or as many as half of the queries are enough for, each takes two
+    rounds of ``first`` before one is chosen. With ``others`` ``[M, T, P, H, W]`` these recordings
+    are starts, too.
     """
 
     mode: Literal["minimum", "budget"]
@@ -115,11 +116,12 @@ class Search:
             rate = torch.where(margin > 0, cost / margin.clamp(min=1e-6), _FAR - margin.double())
             spent, value = spent + 1, torch.cat([value, rate.unsqueeze(1)], 1)
             kept, value = _best([*kept, Standing.at(clean, adv, margin, cost)], value, self.race)
-        race = len(kept) * _RACE_ROUNDS * self.first.queries
-        if spent + race > self.queries // 2:
+        affordable = (self.queries // 2 - spent) // (_RACE_ROUNDS * self.first.queries)
+        if min(len(kept), affordable) < 2:
             return kept[0], spent
+        kept = kept[:affordable]
         allowed = allowed_cells(threat, clean)
-        for turn in range(_RACE_ROUNDS if len(kept) > 1 else 0):
+        for turn in range(_RACE_ROUNDS):
             draw = Draw.of(clean, turn, rng)
             kept = [self.first(victim, k, goal, threat, allowed, draw) for k in kept]
             spent += len(kept) * self.first.queries
