@@ -1,4 +1,4 @@
-"""The attacks that can be asked for by name, as their papers set them.
+"""The attacks that can be asked for by name, with the settings of their papers where they have one.
 
 Our own ensemble is not among them: it is what they are compared with. How each works stands in
 docs/attacks.md.
@@ -21,6 +21,7 @@ from spikeproof.attacks.peers import (
     SpikeFool,
     SpikeRetiming,
 )
+from spikeproof.attacks.queries import Decision, Evolution, Greedy
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.errors import InvalidThreat
 from spikeproof.models.rules import HybridGradient
@@ -42,6 +43,9 @@ CATALOGUE: dict[str, Callable[[], Attack]] = {
     "dash": Dash,
     "mask": lambda: Dash(activity=MASK_ACTIVITY),
     "spike-retiming": SpikeRetiming,
+    "greedy": Greedy,
+    "decision": Decision,
+    "evolution": Evolution,
 }
 
 

@@ -110,7 +110,7 @@ def command(
             metavar="NAME",
             help="autospike, the standard ensemble, or a single one: sparse-flip, sparse-dynamic,"
             " spikefool, spike-compatible, rate, hybrid, gumbel, sparse, frame, corner, dash, mask,"
-            " spike-retiming.",
+            " spike-retiming; without gradients: greedy, decision, evolution.",
         ),
     ] = "autospike",
     max_shift: Annotated[
