@@ -29,6 +29,9 @@ MAY_IMPORT = {
     "audit": BASE
     | {"adapters", "models", "events", "goals", "threats", "attacks", "training", "evaluate"}
     | {"engine", "results"},
+    "recipes": BASE
+    | {"images", "events", "models", "adapters", "engine", "goals", "threats", "attacks"}
+    | {"training", "evaluate", "results"},
     "report": {"errors", "events", "results"},
 }
 ANYTHING = {"__init__", "__main__", "api", "cli"}  # the public face may know everything

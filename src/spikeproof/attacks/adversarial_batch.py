@@ -17,7 +17,7 @@ from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Mislead
-from spikeproof.models.network import Network
+from spikeproof.models.described import Described
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Labels
 
@@ -43,7 +43,7 @@ class AdversarialBatch:
     def __str__(self) -> str:
         return f"{self.threat}; {self.steps} steps on {100 * self.share:g} % of each batch"
 
-    def __call__(self, network: Network, x: Cells, labels: Labels) -> Cells:
+    def __call__(self, network: Described, x: Cells, labels: Labels) -> Cells:
         """``x`` ``[N, T, P, H, W]`` with its first recordings attacked."""
         first = round(self.share * len(x))
         attack = SparseFlip("budget", self.steps)

@@ -13,7 +13,7 @@ from typing import Any
 import spikeproof.models
 from spikeproof.errors import InvalidModel, InvalidThreat
 from spikeproof.events import Grid
-from spikeproof.models import Network, load_checkpoint
+from spikeproof.models import Described, load_checkpoint
 from spikeproof.models.device import choose, placed
 
 SHIPPED = Path(spikeproof.models.__file__).parent / "pretrained" / "digits-small.safetensors"
@@ -24,7 +24,7 @@ SHIPPED = Path(spikeproof.models.__file__).parent / "pretrained" / "digits-small
 class Trained:
     """A network from a file; ``about`` describes it, ``classes`` are named in logit order."""
 
-    network: Network
+    network: Described
     about: dict[str, Any]
     grid: Grid
     classes: tuple[str, ...]
@@ -60,8 +60,8 @@ def load_trained(path: str | Path | None, *, device: str = "auto") -> Trained:
     about = {
         "name": path.stem,
         **known,
-        "architecture": network.description["architecture"],
-        "kind": "spiking" if network.description["spiking"] else "non-spiking",
+        "architecture": network.description.get("architecture", network.description.get("kind")),
+        "kind": "spiking" if network.description.get("spiking", True) else "non-spiking",
         "parameters": network.n_parameters,
         "file": path.name,
         "sha256": checkpoint.digest,

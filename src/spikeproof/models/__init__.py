@@ -10,6 +10,7 @@ from spikeproof.models.codes import (
     Poisson,
     SpikeTime,
 )
+from spikeproof.models.described import Described
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
 from spikeproof.models.rules import HybridGradient, RateGradient
@@ -36,6 +37,7 @@ __all__ = [
     "ArcTan",
     "Bernoulli",
     "Checkpoint",
+    "Described",
     "Direct",
     "Encoded",
     "FastSigmoid",

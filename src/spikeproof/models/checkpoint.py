@@ -1,7 +1,8 @@
 """Networks on disk: weights in safetensors, their description in its metadata.
 
-The file holds no code and loading it runs none. Its metadata says how to build the network
-(architecture line, neuron, sensor size) and what it was made for (grid, classes, data, accuracy).
+The file holds no code and loading it runs none. Its metadata says how to build the network (its
+``kind`` with the settings of that kind, see :mod:`~spikeproof.models.kinds`) and what it was made
+for (grid or images, classes, data, accuracy).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.network import Network, build
-from spikeproof.models.neuron import NeuronSpec
+from spikeproof.models.described import Described
+from spikeproof.models.kinds import rebuilt
 
 FORMAT = "spikeproof/network/1"
 
@@ -30,16 +31,17 @@ FORMAT = "spikeproof/network/1"
 class Checkpoint:
     """A network with what is known of it.
 
-    ``about`` is JSON-ready: ``grid`` (bins, window, height, width, counts, start, align),
+    ``about`` is JSON-ready: ``grid`` (bins, window, height, width, counts, start, align) of a
+    network that sees recordings, ``images`` (channels, height, width) of one that sees images;
     ``classes`` (names), ``data``, ``split``, ``accuracy`` (right, of) and so on; free to grow.
     """
 
-    network: Network
+    network: Described
     about: dict[str, Any]
     digest: str = ""
 
 
-def save_checkpoint(path: Path, network: Network, about: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, network: Described, about: Mapping[str, Any]) -> None:
     """Write ``network`` and ``about`` to one ``.safetensors`` file, atomically."""
     metadata = {
         "format": FORMAT,
@@ -65,15 +67,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         described = json.loads(metadata["network"])
         about = json.loads(metadata["about"])
-        polarities, height, width = described["input"]
-        network = build(
-            described["architecture"],
-            height=height,
-            width=width,
-            polarities=polarities,
-            spiking=described["spiking"],
-            neuron=NeuronSpec.from_dict(described["neuron"]),
-        )
+        network = rebuilt(described)
     except InvalidModel as error:
         raise InvalidModel(f"{path}: {error}") from error
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -84,10 +78,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(network.eval(), about, file_digest(path))
 
 
-def load_weights(network: Network, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_weights(network: Described, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy ``tensors`` into ``network``; raises :class:`InvalidModel` where they do not fit."""
     wanted = network.state_dict()
-    architecture = network.description["architecture"]
+    described = network.description
+    architecture = described.get("architecture") or described["kind"]
     for name, value in wanted.items():
         if name not in tensors:
             raise InvalidModel(f"{source}: has no {name!r}, so it is not a {architecture!r}")

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.described import Described
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.topology import compiled, parse, typed
 
 
-class Network(nn.Module):
+class Network(Described):
     """Maps binned recordings ``[N, T, 2, H, W]`` to logits ``[N, K]``.
 
     Built by :func:`build`. ``description`` holds what is needed to build it again, ``n_classes``
@@ -47,11 +48,6 @@ class Network(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x.mean(1)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in self.parameters())
 
 
 def build(

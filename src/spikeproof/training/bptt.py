@@ -1,6 +1,7 @@
 """Training by back-propagation through time with surrogate gradients.
 
-A plain visible loop: AdamW, warm-up then cosine learning rate, cross-entropy on the logits. After
+A plain visible loop: AdamW, warm-up then cosine learning rate, cross-entropy on the logits (or
+another objective). After
 each epoch the complete state (weights, optimiser, random generators, history) goes to one
 safetensors file, so that a run that was stopped continues bit for bit where it was.
 
@@ -25,12 +26,15 @@ from torch import Tensor
 
 from spikeproof.errors import InvalidModel, InvalidRecording
 from spikeproof.models.checkpoint import read_tensors, write_tensors
-from spikeproof.models.network import Network
+from spikeproof.models.described import Described
 from spikeproof.training.augment import Augment
 from spikeproof.types import Cells, Labels
 
-Perturb: TypeAlias = Callable[[Network, Cells, Labels], Cells]
+Perturb: TypeAlias = Callable[[Described, Cells, Labels], Cells]
 """Other recordings for a batch of them, of the same shape, given the network in evaluation mode."""
+
+Objective: TypeAlias = Callable[[Described, Cells, Labels], tuple[Tensor, Tensor]]
+"""The loss of a batch and the logits ``[N, K]`` that it came with."""
 
 
 @dataclass(frozen=True)
@@ -58,29 +62,32 @@ class Progress:
 
 
 def fit(
-    network: Network,
+    network: Described,
     cells: Tensor,
     labels: Tensor,
     recipe: Recipe,
     *,
     perturb: Perturb | None = None,
+    objective: Objective | None = None,
     state: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Progress]:
     """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]`` (any dtype) and their ``labels``.
 
     With ``state`` the run is saved there after each epoch and continued from there if the file
-    exists. The text of ``perturb`` tells its runs apart from others; it is called on augmented
-    recordings. Returns the history, one entry per epoch, and leaves the network in evaluation mode.
-    Raises :class:`InvalidRecording` for labels outside the classes and :class:`InvalidModel` if
-    ``state`` belongs to another run or the loss stops being a number.
+    exists. ``perturb`` is called on augmented recordings, and ``objective`` gives the loss to
+    minimise in place of cross-entropy; their texts tell their runs apart from others. Returns the
+    history, one entry per epoch, and leaves the network in evaluation mode. Raises
+    :class:`InvalidRecording` for labels outside the classes and :class:`InvalidModel` if ``state``
+    belongs to another run or the loss stops being a number.
     """
     _check(network, cells, labels)
     rng = torch.Generator().manual_seed(recipe.seed)
+    dtype = next(network.parameters()).dtype
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps_per_epoch = -(-len(labels) // recipe.batch)
     history: list[Progress] = []
-    run = "" if state is None else _run_id(network, cells, labels, recipe, perturb)
+    run = "" if state is None else _run_id(network, cells, labels, recipe, perturb, objective)
     if state is not None and state.exists():
         history = _resume(state, run, network, optimiser, rng)
     for epoch in range(len(history), recipe.epochs):
@@ -93,7 +100,7 @@ def fit(
                 group["lr"] = recipe.rate * _warm_then_cosine(
                     step / (recipe.epochs * steps_per_epoch)
                 )
-            x = cells[chosen].float()
+            x = cells[chosen].to(dtype)
             if recipe.augment is not None:
                 x = recipe.augment(x, rng)
             y = labels[chosen]
@@ -101,8 +108,11 @@ def fit(
                 network.eval()
                 x = perturb(network, x, y)
                 network.train()
-            logits = network(x)
-            loss = F.cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+            if objective is None:
+                logits = network(x)
+                loss = F.cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+            else:
+                loss, logits = objective(network, x, y)
             if not torch.isfinite(loss):
                 raise InvalidModel(
                     f"the loss became {loss.item()} in epoch {epoch + 1}; lower the learning rate"
@@ -129,7 +139,7 @@ def _warm_then_cosine(done: float, warm: float = 0.15) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
 
 
-def _check(network: Network, cells: Tensor, labels: Tensor) -> None:
+def _check(network: Described, cells: Tensor, labels: Tensor) -> None:
     if len(cells) != len(labels) or len(labels) == 0:
         raise InvalidRecording(
             f"{len(cells)} recordings and {len(labels)} labels: need one label each, at least one"
@@ -143,7 +153,12 @@ def _check(network: Network, cells: Tensor, labels: Tensor) -> None:
 
 
 def _run_id(
-    network: Network, cells: Tensor, labels: Tensor, recipe: Recipe, perturb: Perturb | None
+    network: Described,
+    cells: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    perturb: Perturb | None,
+    objective: Objective | None,
 ) -> str:
     data = hashlib.sha256()
     for tensor in (cells, labels):
@@ -156,13 +171,15 @@ def _run_id(
     }
     if perturb is not None:
         run["perturb"] = str(perturb)
+    if objective is not None:
+        run["objective"] = str(objective)
     return json.dumps(run, sort_keys=True)
 
 
 def _save(
     path: Path,
     run: str,
-    network: Network,
+    network: Described,
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
     history: list[Progress],
@@ -182,7 +199,7 @@ def _save(
 def _resume(
     path: Path,
     run: str,
-    network: Network,
+    network: Described,
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
 ) -> list[Progress]:

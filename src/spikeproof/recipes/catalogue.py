@@ -1,0 +1,10 @@
+"""All recipes by name, in the order in which `spikeproof reproduce --list` shows them."""
+
+from __future__ import annotations
+
+from spikeproof.recipes.base import Recipe
+
+_ALL: tuple[Recipe, ...] = ()
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+"""From the name of a recipe to the recipe."""
