@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from spikeproof.engine.forwards import U32, Bits
@@ -80,8 +80,9 @@ def _recur(stored: Bits, come: F32, h: F32, kind: int, constants: F32, delta: F3
 
 
 @no_type_check
-@njit(parallel=True, cache=True)
+@njit(cache=True, nogil=True)
 def backward(
+    items: tuple[int, int],
     grad: Bits,
     u: Bits,
     slope_of: F32,
@@ -96,17 +97,18 @@ def backward(
     ``grad`` ``[N, T, Hp, Wp*O]`` is the gradient of the pooled spikes, or ``[N, 1, Hp, Wp*O]`` if
     it is the same in all time bins. ``constants`` are the slope of the surrogate, the decay, the
     decay of a membrane that has fired, and what a spike weighs in its pool. ``slope_of``, of the
-    shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``.
+    shape of ``u``, is the surrogate derivative where ``kind`` is ``PRECOMPUTED``. ``items`` are the
+    bands to work on, as forwards.
     """
-    n_samples, n_steps, rows, wide = u.shape
+    _, n_steps, rows, wide = u.shape
     bands = (rows + band - 1) // band
-    for item in prange(n_samples * bands):
-        n = item // bands
-        lo = (item % bands) * band
+    carried = np.empty((band, wide), dtype=np.float32)
+    come = np.empty(wide, dtype=np.float32)  # the gradient of the spikes of a row
+    nothing, come_bits = come[:0], come.view(np.uint32)
+    for item in range(items[0], items[1]):
+        n, lo = item // bands, (item % bands) * band
         hi = min(lo + band, rows)
-        carried = np.zeros((hi - lo, wide), dtype=np.float32)
-        come = np.zeros(wide, dtype=np.float32)  # the gradient of the spikes of a row
-        nothing, come_bits = come[:0], come.view(np.uint32)
+        carried[:], come[:] = np.float32(0.0), np.float32(0.0)
         for back in range(n_steps):
             t = n_steps - 1 - back
             for y in range(lo, hi):

@@ -6,18 +6,18 @@ silence costs nothing and sums are those of float32. Currents and membranes of a
 in cache; what is kept of them is ``u``, the potential above threshold, which is all that the way
 back asks for, and its sign bit is clear exactly where the neuron fired.
 
-The loops proper are small functions over one row, which compile faster than the parallel driver
-that calls them. They have no reference counts (``_nrt``), which cost more than some of their sums.
+The loops proper are small functions over one row. They have no reference counts (``_nrt``), which
+cost more than some of their sums.
 Arrays of ``u`` hold the bits of float32 numbers, or, in two bytes, their upper halves, which are
 bfloat16 numbers. Cutting off the lower half keeps the sign.
 """
 
 from __future__ import annotations
 
-from typing import Any, no_type_check
+from typing import Any, TypeAlias, no_type_check
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from spikeproof.models.kernels import F32
@@ -25,6 +25,7 @@ from spikeproof.models.kernels import F32
 U32 = np.uint32
 Bits = NDArray[Any]
 U64 = NDArray[np.uint64]
+Geometry: TypeAlias = tuple[int, int, int, int, int, int]
 
 
 @no_type_check  # numba compiles the plain function, not one wrapped in run-time checks
@@ -141,13 +142,14 @@ def _pool(spikes: NDArray[np.uint8], counts: NDArray[np.uint8], pool: int, n_out
 
 
 @no_type_check
-@njit(parallel=True, cache=True)
+@njit(cache=True, nogil=True)
 def forward(
+    items: tuple[int, int],
     x: NDArray[Any],
-    size: tuple[int, int],
+    reached: U64,
     columns: F32,
     bias: F32,
-    geometry: tuple[int, int, int, int, int, int],
+    geometry: Geometry,
     neuron: F32,
     pool: int,
     band: int,
@@ -156,41 +158,34 @@ def forward(
 ) -> None:
     """Fill ``u`` ``[N, T, Ho, Wo*O]`` (unless its T is 0) and the spikes of each pool.
 
-    ``x`` is ``[N, T, H, W*I]`` and ``size`` W and I; ``out`` is ``[N, T, Hp, Wp*O]``, ``bias`` a
-    row of currents in silence ``[Wo*O]``. ``columns`` are the weights as :func:`columns_of` lays
-    them out; ``geometry`` is kernel, stride and padding, rows before columns. ``neuron`` is decay,
-    threshold, what a spike takes off the membrane before it decays, whether it leaves of it
-    anything at all (0 or 1), what it adds after, and where membranes start. Rows are worked on in
-    bands, a multiple of ``pool``.
+    ``x`` is ``[N, T, H, W*I]``, ``reached`` ``[W, 3]`` that of :func:`reached_of`; ``out`` is
+    ``[N, T, Hp, Wp*O]``, ``bias`` a row of currents in silence ``[Wo*O]``. ``columns`` are the
+    weights as :func:`columns_of` lays them out; ``geometry`` is kernel, stride and padding, rows
+    before columns. ``neuron`` is decay, threshold, what a spike takes off the membrane before it
+    decays, whether it leaves of it anything at all (0 or 1), what it adds after, and where
+    membranes start. Rows are worked on in bands of ``band`` rows, a multiple of ``pool``; ``items``
+    are the first and behind the last of them, counted through all samples.
     """
-    n_samples, n_steps, height, _ = x.shape
-    width, n_in = size
+    _, n_steps, height, entries = x.shape
+    width = reached.shape[0]
+    n_in = entries // width
     kh, kw, sh, sw, ph, pw = geometry
     rows = (height + 2 * ph - kh) // sh + 1
     cols = (width + 2 * pw - kw) // sw + 1
     wide = bias.shape[0]
     n_out = wide // cols
-    reach = -(-kw // sw)  # columns of currents that a pixel reaches
     bands = (rows + band - 1) // band
-    span = reach * n_out
-    reached = np.empty((width, 3), dtype=np.uint64)
-    for z in range(width):
-        first = max(0, -((kw - 1 - z - pw) // sw))
-        last = min(cols, (z + pw) // sw + 1)
-        skipped = first - (z + pw) // sw + reach - 1
-        reached[z, 0] = first * n_out
-        reached[z, 1] = max(0, last - first) * n_out
-        reached[z, 2] = ((z + pw) % sw) * n_in * span + skipped * n_out
-    for item in prange(n_samples * bands):
-        n = item // bands
-        lo = (item % bands) * band
+    span = -(-kw // sw) * n_out
+    current = np.empty((band, wide), dtype=np.float32)
+    carry = np.empty((band, wide), dtype=np.float32)
+    spikes, thrown = np.zeros(wide, dtype=np.uint8), np.empty(wide, dtype=u.dtype)
+    begin = np.empty(entries + 1, dtype=np.uint64)
+    value = np.empty(entries + 1, dtype=np.float32)
+    groups = np.empty((3, 3 * width * max(1, n_in // 4) + 4), dtype=np.uint64)
+    for item in range(items[0], items[1]):
+        n, lo = item // bands, (item % bands) * band
         hi = min(lo + band, rows)
-        current = np.empty((hi - lo, wide), dtype=np.float32)
-        carry = np.full((hi - lo, wide), neuron[5], dtype=np.float32)
-        spikes, thrown = np.zeros(wide, dtype=np.uint8), np.empty(wide, dtype=u.dtype)
-        begin = np.empty(width * n_in + 1, dtype=np.uint64)
-        value = np.empty(width * n_in + 1, dtype=np.float32)
-        groups = np.empty((3, 3 * width * max(1, n_in // 4) + 4), dtype=np.uint64)
+        carry[:] = neuron[5]
         for t in range(n_steps):
             for r in range(hi - lo):
                 _fill(current[r], bias)
@@ -222,3 +217,16 @@ def columns_of(weight: F32, stride: int) -> F32:
     for k in range(kw):
         laid[:, k % stride, :, reach - 1 - k // stride] = weight[:, :, :, k].transpose(2, 1, 0)
     return laid.reshape(kh, -1)
+
+
+def reached_of(geometry: Geometry, width: int, cols: int, n_in: int, n_out: int) -> U64:
+    """Of each column of pixels which currents it reaches ``[W, 3]``; see :func:`_active`."""
+    _, kw, _, sw, _, pw = geometry
+    reach = -(-kw // sw)  # columns of currents that a pixel reaches
+    z = np.arange(width) + pw
+    first = np.maximum(0, -((kw - 1 - z) // sw))
+    last = np.minimum(cols, z // sw + 1)
+    skipped = first - z // sw + reach - 1
+    place = (z % sw) * n_in * reach * n_out + skipped * n_out
+    found = (first * n_out, np.maximum(0, last - first) * n_out, place)
+    return np.stack(found, axis=1).astype(np.uint64)

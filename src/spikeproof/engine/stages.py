@@ -20,8 +20,9 @@ from spikeproof.engine import backwards, forwards
 from spikeproof.engine.adjoint import Adjoint
 from spikeproof.engine.buffers import Buffers
 from spikeproof.engine.plan import Firing, Layer, Neurons, Reading, Weights
+from spikeproof.engine.threads import spread
 from spikeproof.models.circuit import Readout
-from spikeproof.models.kernels import F32, PRECOMPUTED, as_array, kind_of, share_threads
+from spikeproof.models.kernels import F32, PRECOMPUTED, as_array, kind_of
 
 _BAND = 256 * 1024  # bytes of membranes that a band of rows may have: they should stay in cache
 
@@ -86,10 +87,9 @@ class FiringStage:
         (rows, cols), n_out = fitted.size, fitted.n_out
         self._u = self._take("u", (n, t if keep else 0, rows, cols * n_out), self._bits)
         out = self._take("out", (n, t, rows // pool, cols // pool * n_out), np.uint8)
-        share_threads()
-        forwards.forward(
+        given = (
             x.data.flatten(3).numpy(),
-            (x.data.shape[3], x.data.shape[4]),
+            fitted.reached,
             fitted.columns,
             fitted.bias,
             fitted.geometry,
@@ -99,6 +99,7 @@ class FiringStage:
             self._u,
             out,
         )
+        spread(lambda *items: forwards.forward(items, *given), n * fitted.bands)
         spikes = torch.from_numpy(out).view(*out.shape[:3], -1, n_out)
         return Signal(spikes, self._step.scale, fitted.flat)
 
@@ -109,8 +110,7 @@ class FiringStage:
         kind, slope = kind_of(neurons.surrogate)
         bump = self._bump() if kind == PRECOMPUTED else np.empty((0, 0, 0, 0), dtype=np.float32)
         after = 0.0 if neurons.wipes else neurons.decay
-        share_threads()
-        backwards.backward(
+        given = (
             grad.contiguous().flatten(3).view(self._integers).numpy(),
             self._u,
             bump,
@@ -120,6 +120,7 @@ class FiringStage:
             fitted.n_out,
             fitted.band,
         )
+        spread(lambda *items: backwards.backward(items, *given), len(self._u) * fitted.bands)
         found = fitted.adjoint(self._kept().flatten(0, 1))
         return found.view(*self._u.shape[:2], *found.shape[1:])
 
@@ -150,11 +151,15 @@ class _Fitted:
         (sh, sw), (ph, pw) = step.weights.stride, step.weights.padding
         self.geometry = kh, kw, sh, sw, ph, pw
         self.size = (height + 2 * ph - kh) // sh + 1, (width + 2 * pw - kw) // sw + 1
+        self.reached = forwards.reached_of(
+            self.geometry, width, self.size[1], x.data.shape[4], self.n_out
+        )
         self.columns = forwards.columns_of(as_array(weight * x.scale), sw)
         self.bias = np.tile(as_array(step.weights.bias), self.size[1])
         self.neuron = _constants(step.neurons)
         self.adjoint = Adjoint(weight, (height, width), (sh, sw), (ph, pw), dtype)
         self.band = max(1, _BAND // (4 * self.size[1] * self.n_out * step.pool)) * step.pool
+        self.bands = -(-self.size[0] // self.band)
         self.flat = step.weights.linear
 
 
