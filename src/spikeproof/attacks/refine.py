@@ -14,10 +14,10 @@ from torch import Tensor
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
-from spikeproof.threats.base import flipped
+from spikeproof.threats.base import counted, flipped
 from spikeproof.types import Cells, Gain
 
-SMALL = 6  # results of at most so many edits are worth an exhaustive second look
+SMALL = 4  # results of at most so many edits are worth an exhaustive second look
 SINGLES = 256  # cells tried alone
 PAIRED = 24  # cells tried in pairs
 _AT_ONCE = 256  # tries held in memory together
@@ -43,7 +43,7 @@ def prune(
         _, gradient = (victim if guide is None else guide).gradient(adv, goal)
         changed = adv != clean
         keeps = torch.where(changed, gradient * (adv - clean), torch.inf).flatten(1)
-        edits = changed.flatten(1).sum(1)
+        edits = counted(changed)
         weakest = keeps.argsort(1)[:, : int(edits.max())]
         low, high = torch.zeros_like(edits), edits  # low can be taken back, high cannot
         best = adv

@@ -67,9 +67,12 @@ class Victim:
 
     def logits(self, x: Cells) -> Logits:
         """Logits ``[N, K]``, without gradients."""
-        model = self._engine(x) or self.model
+        engine = self._engine(x)
         with torch.no_grad():
-            out = torch.cat([model(part) for part in torch.split(x, self._at_once)])
+            if engine is None:
+                out = torch.cat([self.model(part) for part in torch.split(x, self._at_once)])
+            else:
+                out = engine(x)  # which parts it itself
         self.queries.forwards += len(x) * self._draws
         return _finite(out)
 
@@ -93,9 +96,10 @@ class Victim:
         model, self._turn = self._drawn(), self._turn + 1
         engine = None if isinstance(self._surrogate, Rule) else self._engine(x)
         margins, values, gradients = [x.new_zeros(0)], [x.new_zeros(0)], [x[:0]]
-        with self._attacking(), torch.enable_grad():
-            for start in range(0, len(x), self._at_once):
-                part = torch.arange(start, min(start + self._at_once, len(x)), device=x.device)
+        at_once = max(1, len(x)) if engine is not None else self._at_once  # it parts them itself
+        with self._attacking(engine is None), torch.enable_grad():
+            for start in range(0, len(x), at_once):
+                part = torch.arange(start, min(start + at_once, len(x)), device=x.device)
                 if engine is None:
                     logits, gradient = _by_autograd(model, x[part], goal[part], loss)
                 else:
@@ -137,8 +141,8 @@ class Victim:
         return self.model.fresh(self._turn) if isinstance(self.model, Averaged) else self.model
 
     @contextmanager
-    def _attacking(self) -> Iterator[None]:
-        """The attack's surrogate in place, encoders open, weight gradients off; then undone."""
+    def _attacking(self, by_autograd: bool) -> Iterator[None]:
+        """The attack's surrogate in place; for autograd encoders open, weight gradients off."""
         weights = [
             p
             for p in (self.model.parameters() if isinstance(self.model, nn.Module) else ())
@@ -146,6 +150,9 @@ class Victim:
         ]
         with ExitStack() as stack:
             stack.enter_context(using_surrogate(self.model, self._surrogate))
+            if not by_autograd:
+                yield
+                return
             stack.enter_context(straight_through(self.model))
             stack.callback(lambda: [p.requires_grad_(True) for p in weights])
             for p in weights:

@@ -21,6 +21,7 @@ from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Flip, Patch, Threat
+from spikeproof.threats.base import counted, flipped
 from spikeproof.types import Cells
 
 
@@ -80,7 +81,7 @@ class Walk:
         worth = gradient * direction(clean)  # of each edit, at this place
         edited = adv != clean
         out = worth.masked_fill(~edited, torch.inf).flatten(1)
-        fewest = int(edited.flatten(1).sum(1).max())
+        fewest = int(counted(edited).max())
         weak = out.topk(min(self.singles, fewest), dim=1, largest=False).indices
         fresh = threat.select(
             clean,
@@ -179,12 +180,9 @@ def _ranked(cells: Tensor, gain: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
 
 def _turned(clean: Cells, adv: Cells, cells: Tensor, count: Tensor | None = None) -> Cells:
     """``adv`` with the first ``count`` of its ``cells`` ``[N, S]`` turned: edited or put back."""
-    flat, before = adv.flatten(1), clean.flatten(1)
+    flat = adv.flatten(1)
+    now, before = flat.gather(1, cells), clean.flatten(1).gather(1, cells)
+    turned = torch.where(now == before, flipped(before), before)
     if count is not None:
-        chosen = torch.arange(cells.shape[1]) < count.unsqueeze(1)
-        turn = torch.zeros(flat.shape, dtype=torch.bool).scatter_(1, cells, chosen)
-    else:
-        turn = torch.zeros(flat.shape, dtype=torch.bool).scatter_(1, cells, True)
-    edited = torch.where(before == 0, torch.ones_like(before), torch.zeros_like(before))
-    turned = torch.where(flat == before, edited, before)
-    return torch.where(turn, turned, flat).view_as(adv)
+        turned = torch.where(torch.arange(cells.shape[1]) < count.unsqueeze(1), turned, now)
+    return flat.scatter(1, cells, turned).view_as(adv)

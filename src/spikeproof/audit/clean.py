@@ -19,6 +19,7 @@ from spikeproof.audit.subject import Subject
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import answer, work
 from spikeproof.events import write
+from spikeproof.threats.base import counted
 from spikeproof.types import Labels
 
 _NUMBERS = ("prediction", "active", "events", "spikes", "synops")
@@ -77,7 +78,7 @@ def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) ->
             " classes; give data with the classes that the model was trained on"
         )
     effort = work(subject.model, x)
-    active = (x > 0).flatten(1).sum(1)
+    active = counted(x > 0)
     rows = []
     for j, i in enumerate(part.tolist()):
         events = subject.events(i)

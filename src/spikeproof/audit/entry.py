@@ -30,6 +30,7 @@ from spikeproof.evaluate import judge, work
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
+from spikeproof.threats.base import counted
 from spikeproof.types import Cells
 
 Row: TypeAlias = dict[str, Any]
@@ -141,7 +142,7 @@ def record(
     clean = subject.clean(chosen)
     outcome = judge(subject.model, clean, adv, goal, threat)
     effort = None if control else work(subject.model, adv)
-    active = (clean > 0).flatten(1).sum(1)
+    active = counted(clean > 0)
     rows = []
     for j, i in enumerate(chosen.tolist()):
         row: Row = {

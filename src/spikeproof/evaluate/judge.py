@@ -14,6 +14,7 @@ import torch
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
+from spikeproof.threats.base import counted
 from spikeproof.types import Cells, Counts, Flags, Labels, Logits, Model, PerSample
 
 
@@ -63,6 +64,6 @@ def judge(model: Model, clean: Cells, adv: Cells, goal: Goal, threat: Threat) ->
         valid=verdict.ok,
         why=verdict.why,
         cost=threat.cost(clean, adv),
-        added=(adv > clean).flatten(1).sum(1),
-        removed=(adv < clean).flatten(1).sum(1),
+        added=counted(adv > clean),
+        removed=counted(adv < clean),
     )

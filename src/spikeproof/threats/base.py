@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,7 +80,17 @@ def resolve_budget(budget: Budget, clean: Cells, what: str) -> Counts:
 
 def active(cells: Cells) -> Counts:
     """Number of active cells per sample."""
-    return (cells > 0).flatten(1).sum(1)
+    return counted(cells > 0)
+
+
+def counted(flags: Tensor) -> Counts:
+    """Number of true entries of ``flags`` ``[N, ...]`` per sample.
+
+    On the CPU by NumPy, in a tenth of the time of a sum of booleans in PyTorch.
+    """
+    if flags.device.type != "cpu":
+        return flags.flatten(1).sum(1)
+    return torch.from_numpy(np.count_nonzero(flags.flatten(1).numpy(), axis=1))
 
 
 def best(gain: Gain, count: Counts) -> Mask:
@@ -94,7 +105,10 @@ def best(gain: Gain, count: Counts) -> Mask:
     count = count.unsqueeze(1)
     last = flat.topk(most, dim=1).values.gather(1, (count - 1).clamp(0, most - 1))
     above, level = flat > last, flat == last
-    level &= level.cumsum(1) <= count - above.sum(1, keepdim=True)
+    room = count - counted(above).unsqueeze(1)
+    tied = (counted(level).unsqueeze(1) > room).squeeze(1)
+    if bool(tied.any()):
+        level[tied] &= level[tied].cumsum(1) <= room[tied]
     return ((above | level) & (flat > 0) & (count > 0)).view_as(gain)
 
 

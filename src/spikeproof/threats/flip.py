@@ -16,6 +16,7 @@ from spikeproof.threats.base import (
     Budget,
     best,
     check_budget,
+    counted,
     flipped,
     resolve_budget,
 )
@@ -60,7 +61,7 @@ class Flip:
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
         """Cells that differ, per sample."""
-        return (clean != adv).flatten(1).sum(1).to(clean)
+        return counted(clean != adv).to(clean)
 
     def select(self, clean: Cells, gain: Gain, count: Counts | None = None) -> Cells:
         """``clean`` with its ``count`` most wanted flips that this threat allows."""
@@ -76,14 +77,14 @@ class Flip:
 
     def check(self, clean: Cells, adv: Cells) -> Verdict:
         """Judge by counting what was added and removed."""
-        added = ((clean == 0) & (adv != 0)).flatten(1).sum(1)
-        removed = ((clean != 0) & (adv == 0)).flatten(1).sum(1)
+        added = counted((clean == 0) & (adv != 0))
+        removed = counted((clean != 0) & (adv == 0))
         broken = {"a cell is neither as it was nor 0 or 1": not_cells(clean, adv)}
         if not self.add:
             broken["an event was added"] = added > 0
         if not self.remove:
             broken["an event was removed"] = removed > 0
-        changed = (clean != adv).flatten(1).sum(1)
+        changed = counted(clean != adv)
         broken["an occupied cell was changed but not emptied"] = changed > added + removed
         broken["more cells than the budget were changed"] = changed > self.limit(clean)
         if self.sensor is not None:

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats.ball import full, outside_box
-from spikeproof.threats.base import best
+from spikeproof.threats.base import best, counted
 from spikeproof.threats.verdict import Verdict
 from spikeproof.types import Cells, Gain, PerSample
 
@@ -57,7 +57,7 @@ class L0:
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
         """Pixels that differ, per sample."""
-        return (clean != adv).any(2).flatten(1).sum(1).to(clean)
+        return counted((clean != adv).any(2)).to(clean)
 
     def select(self, clean: Cells, gain: Gain, count: PerSample | None = None) -> Cells:
         """The ``count`` pixels (default: the limit) with most to gain, every channel 0 or 1."""

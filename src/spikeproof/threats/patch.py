@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats.base import best, flipped
+from spikeproof.threats.base import best, counted, flipped
 from spikeproof.threats.sensor import Sensor
 from spikeproof.threats.verdict import Verdict, not_cells
 from spikeproof.types import Cells, Counts, Gain, PerSample
@@ -88,7 +88,7 @@ class Patch:
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
         """Cells that differ, per sample."""
-        return (clean != adv).flatten(1).sum(1).to(clean)
+        return counted(clean != adv).to(clean)
 
     def select(self, clean: Cells, gain: Gain, count: Counts | None = None) -> Cells:
         """``clean`` with its ``count`` most wanted changes inside the region (fixed place only)."""

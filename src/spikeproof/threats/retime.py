@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats.base import Budget, active, best, check_budget, resolve_budget
+from spikeproof.threats.base import Budget, active, best, check_budget, counted, resolve_budget
 from spikeproof.threats.sensor import Sensor
 from spikeproof.threats.verdict import Verdict
 from spikeproof.types import Cells, Counts, Flags, Gain, PerSample
@@ -78,7 +78,7 @@ class Retime:
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
         """Events that left their cell, per sample."""
-        return ((clean > 0) & (adv == 0)).flatten(1).sum(1).to(clean)
+        return counted((clean > 0) & (adv == 0)).to(clean)
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -167,7 +167,7 @@ class Retime:
         bins = clean.shape[1]
         shifts = (_sorted_times(gone) - _sorted_times(come)).abs().flatten(1)
         far = shifts.amax(1)
-        moved = gone.flatten(1).sum(1)
+        moved = counted(gone)
         binary: Flags = ((clean == 0) | (clean == 1)).flatten(1).all(1)
         binary &= ((adv == 0) | (adv == 1)).flatten(1).all(1)
         broken = {

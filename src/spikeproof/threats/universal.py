@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats.base import best, check_budget
+from spikeproof.threats.base import best, check_budget, counted
 from spikeproof.threats.sensor import Sensor
 from spikeproof.threats.verdict import Verdict, not_cells
 from spikeproof.types import Cells, Counts, Flags, Gain, PerSample
@@ -71,7 +71,7 @@ class Universal:
 
     def cost(self, clean: Cells, adv: Cells) -> PerSample:
         """Cells that differ, per sample (where a pattern meets its like, nothing changes)."""
-        return (clean != adv).flatten(1).sum(1).to(clean)
+        return counted(clean != adv).to(clean)
 
     def draw(self, wish: Tensor, bins: int) -> Tensor:
         """The best pattern ``[L, P, H, W]`` within the budget on a grid of ``bins`` time bins.

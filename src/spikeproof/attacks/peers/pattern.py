@@ -19,6 +19,7 @@ from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
 from spikeproof.threats import Flip, Threat
+from spikeproof.threats.base import counted
 from spikeproof.types import Cells, Mask
 
 Pattern: TypeAlias = Callable[[Cells], Mask]
@@ -56,7 +57,7 @@ def first_that_works(
     for pattern in patterns:
         if growing and len(live):
             missing = pattern(x[live]) & (x[live] == 0)
-            live = live[missing.flatten(1).sum(1) <= threat.limit(x[live])]
+            live = live[counted(missing) <= threat.limit(x[live])]
         if not len(live):
             break
         found[live] = draw(x[live], pattern(x[live]), threat)

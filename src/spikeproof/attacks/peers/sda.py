@@ -32,6 +32,7 @@ from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
 from spikeproof.models.surrogate import PotentialDependent, Surrogate
 from spikeproof.threats import Threat
+from spikeproof.threats.base import counted
 from spikeproof.types import Cells, Gain, PerSample
 
 _PAIRED = PotentialDependent()
@@ -77,7 +78,7 @@ class SparseDynamic:
                 break
             clean, now, aim = x[live], adv[live], goal[live]
             wish = _wishes(victim, clean, now, aim, (order + n * _STEP) % 1)
-            more = (now != clean).flatten(1).sum(1) + self.first * (n + 1)
+            more = counted(now != clean) + self.first * (n + 1)
             fresh = free.select(clean, wish, more) != now
             change = _alone(victim, clean, now, loss[live], aim, fresh)
             kept = fresh & (change >= 0)
@@ -127,7 +128,7 @@ def _alone(
 
 def _reduced(victim: Victim, clean: Cells, adv: Cells, goal: Goal, lowered: Gain) -> Gain:
     """``lowered`` without the flips that can be taken back, as bisection finds them."""
-    flips = (adv != clean).flatten(1).sum(1)
+    flips = counted(adv != clean)
     weak = lowered.masked_fill(adv == clean, torch.inf).flatten(1)
     weak = weak.argsort(dim=1, stable=True)[:, : int(flips.max())]  # equal ones by their place
     low, high = torch.zeros_like(flips), flips - 1

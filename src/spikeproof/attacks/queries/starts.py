@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from spikeproof.threats import Flip, Retime, Threat
+from spikeproof.threats.base import counted
 from spikeproof.types import Cells, Mask
 
 _DENSITIES = (0.02, 0.05, 0.15, 0.5, 1.0)  # shares of all cells that random starts edit
@@ -28,7 +29,7 @@ def unlimited(threat: Threat) -> Threat:
 def edited(threat: Threat, clean: Cells, wanted: Mask) -> Cells:
     """``clean`` with the ``wanted`` cells edited, as far as the threat allows."""
     gain = torch.where(wanted, 1.0, -torch.inf).to(clean)
-    return threat.select(clean, gain, wanted.flatten(1).sum(1))
+    return threat.select(clean, gain, counted(wanted))
 
 
 def starts(
