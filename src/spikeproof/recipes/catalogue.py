@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from spikeproof.recipes.base import Recipe
+from spikeproof.recipes.topology import TOPOLOGY
 
-_ALL: tuple[Recipe, ...] = ()
+_ALL: tuple[Recipe, ...] = (TOPOLOGY,)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """From the name of a recipe to the recipe."""
