@@ -10,6 +10,7 @@ from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.of_images import OfImages
+from spikeproof.models.ttfs.network import FirstSpikeNetwork
 
 
 def rebuilt(description: Mapping[str, Any]) -> Described:
@@ -51,5 +52,6 @@ def _of_images(described: Mapping[str, Any]) -> Described:
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
     "of-images": _of_images,
+    "first-spikes": FirstSpikeNetwork.from_description,
 }
 """From the ``kind`` in a description to what builds it."""
