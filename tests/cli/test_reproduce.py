@@ -47,6 +47,9 @@ def test_it_prints_the_claims_and_writes_a_folder(tmp_path, monkeypatch):
         "reproduction.html",
         "reproduction.json",
     ]
+    before = (folder / "reproduction.html").read_bytes()
+    assert "reproduction-toy/reproduction.html" in succeed("report", "reproduction-toy")
+    assert (folder / "reproduction.html").read_bytes() == before
     found = load_reproduction(folder)
     assert found.command == " ".join(line)
     assert (found.quick, found.seed, found.threads >= 1) == (True, 4, True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from spikeproof.evaluate import proportion
 from spikeproof.images import ImageData, Images
 from spikeproof.models import build
-from spikeproof.recipes import Bench, Found, Recipe
+from spikeproof.recipes import Bench, Found, Recipe, keep, recorded
+from spikeproof.report import build_reproduction
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 
 
@@ -56,6 +59,15 @@ def run(bench: Bench) -> Found:
         ),
         models={"net": network},
     )
+
+
+def toy_reproduction(place: Path) -> Path:
+    """A folder with the toy's reproduction and page."""
+    bench = Bench(data(), quick=True)
+    found = TOY.run(bench)
+    record = recorded(TOY, bench, found, command="spikeproof reproduce toy --quick", version="1.2")
+    keep(place / "out", record, found, bench.data, build_reproduction)
+    return place / "out"
 
 
 TOY = Recipe("toy", "A toy & its claims", "Nobody, Nowhere 0 (2000)", run)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.recipes.toy import TOY, data
+from tests.recipes.toy import toy_reproduction
 
 from spikeproof.evaluate import proportion
-from spikeproof.recipes import Bench, keep, recorded
 from spikeproof.report import build_reproduction, claims
 from spikeproof.report.lines import drawn
 from spikeproof.report.reproduction import render_reproduction
@@ -21,12 +20,7 @@ YES, NO, OPEN = (Claim("x", holds=holds) for holds in (True, False, None))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    bench = Bench(data(), quick=True)
-    found = TOY.run(bench)
-    record = recorded(TOY, bench, found, command="spikeproof reproduce toy --quick", version="1.2")
-    folder = tmp_path_factory.mktemp("toy") / "out"
-    keep(folder, record, found, bench.data, build_reproduction)
-    return folder
+    return toy_reproduction(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")

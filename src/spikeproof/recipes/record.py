@@ -65,8 +65,7 @@ def keep(
 ) -> None:
     """Write ``record`` and the networks into ``folder``, and what ``draw`` makes of them there.
 
-    An earlier reproduction in ``folder`` is replaced. Raises :class:`SpikeproofError` if it cannot
-    be written.
+    An earlier reproduction in ``folder`` is replaced; other files there stay.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
