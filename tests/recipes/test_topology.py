@@ -44,9 +44,11 @@ def tiny(monkeypatch):
     fit = topology.fit
     monkeypatch.setattr(topology, "BINS", 4)
     monkeypatch.setattr(topology, "DRAWS", 1)
-    monkeypatch.setattr(
-        topology, "fit", lambda net, x, y, recipe: fit(net, x, y, Training(1, 64, augment=None))
-    )
+
+    def brief(network, x, labels, recipe, **settings):
+        return fit(network, x, labels, Training(1, 64, augment=None), **settings)
+
+    monkeypatch.setattr(topology, "fit", brief)
 
 
 def test_the_recipe_puts_them_together(tiny):

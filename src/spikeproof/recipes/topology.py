@@ -22,8 +22,8 @@ from spikeproof.models import Network, NeuronSpec, OfImages, balanced, build, tw
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.training import Progress, fit
 from spikeproof.training import Recipe as Training
-from spikeproof.training import fit
 
 GATE = "dense 2 4 |> dense 4 2"
 SEQUENTIAL = "dense 100 100 |> dense 100 10"
@@ -125,7 +125,13 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, OfImages, Ser
     many = len(task.labels) > 5000
     epochs = (3 if bench.quick else 8) if many else (20 if bench.quick else 60)
     recipe = Training(epochs, 128 if many else 32, augment=None, seed=bench.seed)
-    network = trained(program, task, recipe, bench.seed)
+    network = trained(
+        program,
+        task,
+        recipe,
+        bench.seed,
+        report=lambda p: bench.tell(f"digits, {name}", p.epoch, p.epochs),
+    )
     carried, fitted = spiking_of(network, task)
     n, steps = len(task.test_labels), [2**k for k in range(1, BINS.bit_length())]
     over_time = [
@@ -147,13 +153,21 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, OfImages, Ser
     return tally, shown.eval(), line
 
 
-def trained(program: str, task: Task, recipe: Training, seed: int, *, draws: int = 1) -> Network:
+def trained(
+    program: str,
+    task: Task,
+    recipe: Training,
+    seed: int,
+    *,
+    draws: int = 1,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Network:
     """The non-spiking network; its weights are drawn again while training points are wrong."""
     polarities, height, width = task.x.shape[2:]
     torch.manual_seed(seed)
     for _ in range(draws):
         network = build(program, height=height, width=width, polarities=polarities, spiking=False)
-        fit(network, task.x, task.labels, recipe)
+        fit(network, task.x, task.labels, recipe, report=report)
         if right(network, task.x, task.labels, 1) == len(task.labels):
             break
     return network
