@@ -44,6 +44,17 @@ def test_networks_in_words_runs_as_it_stands(capsys):
     assert printed == "dense 100 20 |> dense 20 10 (-) dense 20 10 |> dense 20 10\n"
 
 
+def test_the_recipe_that_is_shown_runs(capsys):
+    from spikeproof.images import load_images
+    from spikeproof.recipes import Bench
+
+    names: dict[str, object] = {}
+    exec(compile(PYTHON.findall(read("docs/reproduce.md"))[1], "reproduce.md", "exec"), names)
+    found = names["MINE"].run(Bench(load_images(), quick=True))
+    assert found.claims[0].ours.n == 400
+    assert found.claims[0].holds is None
+
+
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
 def test_the_tutorials_of_frameworks_run_as_they_stand(page, tmp_path, monkeypatch, capsys):
     if page.stem in ("norse", "sinabs"):  # their requirements exclude each other

@@ -54,6 +54,7 @@ def test_checking_a_folder_makes_none(tmp_path):
 def test_progress_without_a_terminal(capsys):
     with progress() as tell:
         tell("thinking")  # of unknown length: not worth a line in a log
+        tell("first")
         for done in range(4):
             tell("first" if done < 2 else "second", done, 4)
     lines = capsys.readouterr().err.splitlines()

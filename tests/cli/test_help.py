@@ -10,7 +10,7 @@ from tests.cli.conftest import call, succeed
 
 import spikeproof
 
-COMMANDS = ["audit", "train", "attack", "view", "report"]
+COMMANDS = ["audit", "train", "attack", "view", "report", "reproduce"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.recipes.toy import toy_reproduction
+
+from spikeproof.report import build_reproduction
+from spikeproof.results import load_reproduction, write_reproduction
+from spikeproof.results.reproduction import Claim, Table
 
 from .sample import ATTACKS
 
@@ -276,3 +282,41 @@ def test_print_leaves_out_what_needs_a_screen(page):
         assert find(browser, "#attacks table").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.fixture(scope="module")
+def reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose words are long and whose table is wide."""
+    found = load_reproduction(toy_reproduction(tmp_path_factory.mktemp("toy")))
+    long = "incomprehensibilities-" * 12
+    columns = tuple(f"column {k}" for k in range(9))
+    table = Table(long, columns, (tuple(f"{k}.25 ({k}.1–{k}.9)" for k in range(9)), (long,) * 9))
+    claim = Claim(long, figure=1.0, unit=long, published=long, aim=long, holds=False, why=long)
+    folder = tmp_path_factory.mktemp("wide")
+    write_reproduction(
+        folder,
+        replace(
+            found,
+            title=long,
+            source=long,
+            claims=(*found.claims, claim),
+            tables=(*found.tables, table),
+        ),
+    )
+    return build_reproduction(folder)
+
+
+@pytest.mark.parametrize("width", [400, 620, 800, 940, 1280])
+def test_the_page_of_a_reproduction_fits_and_asks_for_nothing(browser, reproduction, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("browser")
+    browser.get(reproduction.as_uri())
+    settle(browser)
+    assert browser.get_log("browser") == []
+    page_width, window = browser.execute_script(
+        "const root = document.documentElement; return [root.scrollWidth, root.clientWidth]"
+    )
+    assert page_width == window <= width
+    shown = "narrow" if width <= 760 else "wide"
+    assert find(browser, f".chart.{shown} text").is_displayed()

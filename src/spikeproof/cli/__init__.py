@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import spikeproof
-from spikeproof.cli import attack, audit, check, convert, report, train, view
+from spikeproof.cli import attack, audit, check, convert, report, reproduce, train, view
 from spikeproof.cli.common import out
 
 __all__ = ["app", "main"]
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (audit, check, train, attack, view, convert, report):
+for module in (audit, check, train, attack, view, convert, report, reproduce):
     app.command(
         name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLES, no_args_is_help=False
     )(module.command)

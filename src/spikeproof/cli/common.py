@@ -128,7 +128,7 @@ def _lines() -> Tell:
         if total and doing != before:
             line = f"{time.monotonic() - _BEGAN:7.1f} s  {100 * done / total:3.0f} %  {doing}"
             err.print(Text(line), soft_wrap=True)
-        before = doing
+            before = doing
 
     return tell
 

@@ -1,4 +1,4 @@
-"""``spikeproof report``: write an audit's page again."""
+"""``spikeproof report``: write the page of an audit or a reproduction again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ EXAMPLES = "[b]Example[/b]\n\nspikeproof report audit"
 
 @guarded
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder that `spikeproof audit` wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that `spikeproof audit` or `reproduce` wrote.")
+    ],
 ) -> None:
-    """Write an audit's report again."""
+    """Write the page of an audit or a reproduction again."""
     from rich.text import Text
 
-    from spikeproof.report import build
+    from spikeproof.report import build, build_reproduction
+    from spikeproof.results import REPRODUCTION_FILE
 
-    out.print(Text(str(build(folder))), soft_wrap=True)
+    made = build_reproduction if (folder / REPRODUCTION_FILE).exists() else build
+    out.print(Text(str(made(folder))), soft_wrap=True)

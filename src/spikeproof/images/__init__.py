@@ -3,6 +3,7 @@
 from spikeproof.images.arrays import load_arrays
 from spikeproof.images.digits import load_digit_images
 from spikeproof.images.idx import load_idx, read_idx
+from spikeproof.images.photos import load_photo_patches
 from spikeproof.images.set import ImageData, Images
 from spikeproof.images.sheets import load_sheets
 from spikeproof.images.sources import load_images
@@ -14,6 +15,7 @@ __all__ = [
     "load_digit_images",
     "load_idx",
     "load_images",
+    "load_photo_patches",
     "load_sheets",
     "read_idx",
 ]

@@ -2,6 +2,7 @@
 
 =======================  ====================================================
 nothing, ``digits``      the embedded digits
+``photos``               embedded patches of photographs, of no digit
 a folder with IDX files  MNIST, Fashion-MNIST and their like
 a folder with sheets     CIFAR-10 as ConvNetJS has it
 ``*.npz``, or a folder   arrays; in a folder, ``images.npy`` and ``labels.npy``
@@ -16,6 +17,7 @@ from spikeproof.errors import InvalidRecording
 from spikeproof.images.arrays import holds_arrays, load_arrays
 from spikeproof.images.digits import load_digit_images
 from spikeproof.images.idx import holds_idx, load_idx
+from spikeproof.images.photos import load_photo_patches
 from spikeproof.images.set import SEED, ImageData
 from spikeproof.images.sheets import holds_sheets, load_sheets
 
@@ -30,6 +32,8 @@ def load_images(
     """
     if spec is None or spec == "digits":
         return load_digit_images()
+    if spec == "photos":
+        return load_photo_patches()
     path = Path(spec)
     if not path.exists():
         raise InvalidRecording(f"{path}: no such file or folder")

@@ -13,6 +13,7 @@ from spikeproof.models.codes import (
 from spikeproof.models.described import Described
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
+from spikeproof.models.of_images import OfImages
 from spikeproof.models.rules import HybridGradient, RateGradient
 from spikeproof.models.surrogate import (
     SURROGATES,
@@ -45,6 +46,7 @@ __all__ = [
     "Latency",
     "Network",
     "NeuronSpec",
+    "OfImages",
     "ParametricLIF",
     "PiecewiseQuadratic",
     "Poisson",

@@ -9,6 +9,8 @@ from spikeproof.errors import InvalidModel
 from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
+from spikeproof.models.of_images import OfImages
+from spikeproof.models.ttfs.network import FirstSpikeNetwork
 
 
 def rebuilt(description: Mapping[str, Any]) -> Described:
@@ -37,7 +39,19 @@ def _network(described: Mapping[str, Any]) -> Described:
     )
 
 
+def _of_images(described: Mapping[str, Any]) -> Described:
+    channels, height, width = described["image"]
+    return OfImages(
+        rebuilt(described["network"]),
+        image=(channels, height, width),
+        crop=described["crop"],
+        steps=described["steps"],
+    )
+
+
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
+    "of-images": _of_images,
+    "first-spikes": FirstSpikeNetwork.from_description,
 }
 """From the ``kind`` in a description to what builds it."""

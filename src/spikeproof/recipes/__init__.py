@@ -2,5 +2,6 @@
 
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.catalogue import RECIPES
+from spikeproof.recipes.record import keep, recorded
 
-__all__ = ["RECIPES", "Bench", "Found", "Recipe"]
+__all__ = ["RECIPES", "Bench", "Found", "Recipe", "keep", "recorded"]

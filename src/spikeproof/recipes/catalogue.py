@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from spikeproof.recipes.base import Recipe
+from spikeproof.recipes.first_spikes import FIRST_SPIKES
+from spikeproof.recipes.topology import TOPOLOGY
 
-_ALL: tuple[Recipe, ...] = ()
+_ALL: tuple[Recipe, ...] = (
+    TOPOLOGY,
+    FIRST_SPIKES,
+)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """From the name of a recipe to the recipe."""

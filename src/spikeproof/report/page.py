@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 from markupsafe import Markup
 
-from spikeproof.errors import SpikeproofError
 from spikeproof.report import embed, gallery, palette, sections, words
+from spikeproof.report.template import asset, filled, write_page
 from spikeproof.results.read import load
 from spikeproof.results.records import Audit
 
@@ -40,15 +37,7 @@ def build(folder: Path) -> Path:
     recording only costs its picture, and the page says so.
     """
     folder = Path(folder)
-    html = render_page(load(folder), folder)
-    path, draft = folder / FILE, folder / f".{FILE}.tmp"
-    try:
-        draft.write_text(html, encoding="utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise SpikeproofError(f"{path}: cannot be written ({error.strerror})") from None
-    return path
+    return write_page(folder / FILE, render_page(load(folder), folder))
 
 
 def render_page(audit: Audit, folder: Path) -> str:
@@ -57,7 +46,7 @@ def render_page(audit: Audit, folder: Path) -> str:
     patterns, more = gallery.patterns(folder, audit.attacks)
     main = words.shown(audit)
     done = [a for a in audit.attacks if a.measured and not a.is_control]
-    script = "\n".join(_asset(name) for name in SCRIPTS)
+    script = "\n".join(asset(name) for name in SCRIPTS)
     content: dict[str, Any] = {
         "audit": audit,
         "name": words.plain(audit.model.name),
@@ -81,7 +70,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "ensembles": sections.ensembles(audit),
         "timing": sections.timing(audit),
         "palette": palette.NAMES,
-        "style": Markup(_asset("style.css")),
+        "style": Markup(asset("style.css")),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "viewer_data": embed.script_json(
@@ -89,16 +78,9 @@ def render_page(audit: Audit, folder: Path) -> str:
         ),
     }
     content["sections"] = sections.present(content)
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_asset("template.html")).render(content)
+    return filled("template.html", content)
 
 
 def _inside(title: str) -> str:
     """A title in the middle of a sentence."""
     return title[:1].lower() + title[1:]
-
-
-def _asset(name: str) -> str:
-    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")

@@ -6,12 +6,17 @@ may be missing from the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
 
 from spikeproof.results.records import Proportion
 
 REPRODUCTION: Final = "spikeproof/reproduction/1"
+REPRODUCTION_FILE: Final = "reproduction.json"
 
 
 @dataclass(frozen=True)
@@ -89,3 +94,40 @@ class Reproduction:
     command: str = ""
     threads: int = 0
     version: str = ""
+
+
+def write_reproduction(folder: Path, found: Reproduction) -> Path:
+    """Write ``reproduction.json`` into ``folder``, whole or not at all.
+
+    JSON knows no infinite numbers: such a figure is left out, and so is such a point of a line.
+    """
+    told = asdict(found)
+    for claim in told["claims"]:
+        if claim["figure"] is not None and not math.isfinite(claim["figure"]):
+            claim["figure"] = None
+    for chart in told["charts"]:
+        chart["series"] = [_finite(line) for line in chart["series"]]
+    path = folder / REPRODUCTION_FILE
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(
+        json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False, default=_plain),
+        encoding="utf-8",
+    )
+    os.replace(part, path)
+    return path
+
+
+def _finite(line: dict[str, Any]) -> dict[str, Any]:
+    """The points of a line, as a dictionary, that can be drawn."""
+    names = [name for name in ("x", "y", "low", "high") if line[name]]
+    points = [p for p in zip(*(line[name] for name in names), strict=True) if _all_finite(p)]
+    return line | {name: [point[k] for point in points] for k, name in enumerate(names)}
+
+
+def _all_finite(point: tuple[float, ...]) -> bool:
+    return all(math.isfinite(value) for value in point)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy and PyTorch as Python's."""
+    return value.item()

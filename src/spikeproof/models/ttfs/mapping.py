@@ -53,12 +53,13 @@ def from_relu(
         example = image_of(calibration)[:1]
         if not len(example):
             raise InvalidModel("windows are measured on images; give some for calibration")
+        channels, height, width = example.shape[1:]
         for name, module in _chain(copy.deepcopy(network).eval()):
             for p in module.parameters():
                 example = example.to(p)
             reader.take(name, module, example)
             example = module(example)
-    made = reader.finish().to(example.dtype)
+    made = reader.finish((channels, height, width)).to(example.dtype)
     choose_windows(made, calibration, windows=windows, margin=margin)
     return made
 
@@ -163,11 +164,11 @@ class _Reader:
             case _:
                 raise _refused(name, module, "it has no exact counterpart among first spikes")
 
-    def finish(self) -> FirstSpikeNetwork:
-        """The network, if the last layer can be its read-out."""
+    def finish(self, input_shape: tuple[int, int, int]) -> FirstSpikeNetwork:
+        """The network of images of this shape, if the last layer can be its read-out."""
         if self.open is None or self.waiting:
             raise InvalidModel("the last layer must be linear, without a ReLU: it gives the logits")
-        return FirstSpikeNetwork(self.layers, self.open)
+        return FirstSpikeNetwork(self.layers, self.open, input_shape=input_shape)
 
     def _weighted(self, name: str, module: nn.Linear | nn.Conv2d, x: Tensor) -> None:
         if self.open is not None:

@@ -12,16 +12,22 @@ batch just seen, with room for the next (Stanojevic et al., Nature Communication
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import torch
 from torch import Generator, Tensor, nn
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.described import Described
+from spikeproof.models.ttfs.described import made, told
 from spikeproof.models.ttfs.layer import SpikingLayer, Synapses
 from spikeproof.models.ttfs.noise import EXACT, Hardware
 from spikeproof.types import Logits
+
+KIND: Final = "first-spikes"
+_PRECISIONS: Final = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Trace:
         return tuple(float(flags.double().mean()) for flags in self.spikes)
 
 
-class FirstSpikeNetwork(nn.Module):
+class FirstSpikeNetwork(Described):
     """Maps images ``[N, C, H, W]`` or ``[N, 1, C, H, W]`` in [0, 1] to logits ``[N, K]``.
 
     Made by :func:`~spikeproof.models.ttfs.mapping.from_relu`. It computes in the precision of its
@@ -56,12 +62,53 @@ class FirstSpikeNetwork(nn.Module):
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], readout: Synapses, hardware: Hardware = EXACT
+        self,
+        layers: Sequence[nn.Module],
+        readout: Synapses,
+        hardware: Hardware = EXACT,
+        *,
+        input_shape: tuple[int, ...],
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.readout = readout
         self.hardware = hardware
+        self.input_shape = input_shape
+        self.n_classes = len(readout.weight)
+
+    @property
+    def description(self) -> dict[str, Any]:  # type: ignore[override]  # follows the precision
+        """What is needed to build it again."""
+        return {
+            "kind": KIND,
+            "input": list(self.input_shape),
+            "layers": [told(layer) for layer in self.layers],
+            "readout": told(self.readout),
+            "hardware": asdict(self.hardware),
+            "dtype": str(self.readout.weight.dtype).removeprefix("torch."),
+        }
+
+    @classmethod
+    def from_description(cls, described: Mapping[str, Any]) -> FirstSpikeNetwork:
+        """A network as ``described``, with weights of no meaning.
+
+        Raises :class:`InvalidModel` for a layer or a precision that is unknown.
+        """
+        if described["dtype"] not in _PRECISIONS:
+            raise InvalidModel(
+                f"computes in {described['dtype']!r}; known are {', '.join(_PRECISIONS)}"
+            )
+        readout = made(described["readout"])
+        if not isinstance(readout, Synapses):
+            raise InvalidModel("has no read-out")
+        channels, height, width = described["input"]
+        network = cls(
+            [made(words) for words in described["layers"]],
+            readout,
+            Hardware(**described["hardware"]),
+            input_shape=(channels, height, width),
+        )
+        return network.to(_PRECISIONS[described["dtype"]])
 
     def forward(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Logits ``[N, K]``; intensities beyond [0, 1] count as 0 or 1."""
@@ -106,7 +153,10 @@ class FirstSpikeNetwork(nn.Module):
 
     def on(self, hardware: Hardware) -> FirstSpikeNetwork:
         """This network, weights shared, on other ``hardware``."""
-        return FirstSpikeNetwork(list(self.layers), self.readout, hardware).train(self.training)
+        other = FirstSpikeNetwork(
+            list(self.layers), self.readout, hardware, input_shape=self.input_shape
+        )
+        return other.train(self.training)
 
     @property
     def spiking(self) -> list[SpikingLayer]:

@@ -1,0 +1,264 @@
+"""Networks of first spikes beside the ReLU networks that they compute exactly.
+
+In double precision: pixels-340-10 trained from scratch twice, as ReLU network and as network of
+first spikes, from the same weights with the same steps and a penalty on values, so that few neurons
+spike; and a small VGG with batch norm and max pooling, trained as ReLU network (in single
+precision), mapped, and trained on as network of first spikes with a penalty on each layer. The
+dense one is then put on imperfect hardware, as it is and after training on that hardware.
+
+Stanojevic et al., Nature Communications 15:6793 (2024).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from spikeproof.evaluate import answer, proportion
+from spikeproof.images import Images
+from spikeproof.models import Described, Network, build
+from spikeproof.models.ttfs import FirstSpikeNetwork, Hardware, choose_windows, from_relu
+from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.results import Proportion
+from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.training import Recipe as Training
+from spikeproof.training import Sparse, fit
+
+HIDDEN, CALIBRATION, EXACT = 340, 1000, 1e-6
+VGG = "8c3-bn-8c3-bn-mp2-16c3-bn-16c3-bn-mp2-fc64-bn-fc{}"
+PENALTY, VGG_PENALTY = 0.15, 5.0  # on the mean value of a hidden neuron
+JITTER = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
+BITS = (2, 3, 4, 5, 6, 8)
+MOST_QUICK = 6000  # images that the quick version learns from
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A network of first spikes on the test images; spikes per hidden neuron, and with pixels."""
+
+    right: Proportion
+    spikes: float
+    with_pixels: float
+    neurons: int
+    latency: float
+    apart: float = 0.0
+
+
+def run(bench: Bench) -> Found:
+    """Train, map, compare and put on imperfect hardware."""
+    learn = bench.data.learn
+    if bench.quick:
+        learn = Images(learn.x[:MOST_QUICK], learn.labels[:MOST_QUICK], learn.classes)
+    many = len(bench.data.learn) > 5000
+    epochs = (2 if bench.quick else 8) if many else (30 if bench.quick else 60)
+    recipe = Training(epochs, 128, rate=2e-3, smoothing=0.0, seed=bench.seed, augment=None)
+    dense, dense_relu, dense_claims, dense_rows = _dense(bench, learn, recipe)
+    tuned = max(1, epochs // 4) if many else (5 if bench.quick else 10)
+    vgg, vgg_claims, vgg_rows = _vgg(bench, learn, replace(recipe, epochs=tuned))
+    with bench.timed("imperfect hardware"):
+        charts = _sweeps(bench, dense, learn, replace(recipe, epochs=1 if many else 5, rate=5e-4))
+    columns = ("network", "right", "spikes per neuron", "with pixels", "neurons", "logits at t =")
+    table = Table(
+        "On the test images",
+        columns,
+        (*dense_rows, *vgg_rows),
+        f"Pixels spike from t = 0 to 1. The ReLU network of the dense one: {dense_relu}.",
+    )
+    return Found((*dense_claims, *vgg_claims), (table,), charts, {"dense": dense, "vgg": vgg})
+
+
+def _dense(
+    bench: Bench, learn: Images, recipe: Training
+) -> tuple[FirstSpikeNetwork, str, list[Claim], list[tuple[str, ...]]]:
+    """Both networks trained with the same steps."""
+    torch.manual_seed(bench.seed)
+    relu = _relu(f"fc{HIDDEN}-fc{len(learn.classes)}", bench).double()
+    spiking = from_relu(relu, learn.x[:CALIBRATION])
+    _fit("dense, as ReLU network", relu, learn, recipe, Sparse(PENALTY), bench)
+    _fit("dense, as first spikes", spiking, learn, recipe, Sparse(PENALTY), bench)
+    pairs = zip(relu.parameters(), spiking.parameters(), strict=True)
+    drift = max(float((p.flatten() - q.flatten()).detach().abs().max()) for p, q in pairs)
+    with bench.timed("dense, testing"):
+        there = _logits(relu, bench.data.test.x)
+        mapped = measured(from_relu(relu, learn.x[:CALIBRATION]), bench.data.test, there)
+        choose_windows(spiking, learn.x[:CALIBRATION])
+        found = measured(spiking, bench.data.test)
+    steps = recipe.epochs * -(-len(learn) // recipe.batch)
+    claims = [
+        _exact("dense", mapped),
+        Claim(
+            f"dense, trained from scratch: largest difference of a weight after {steps} steps",
+            figure=drift,
+            published="same trajectory",
+            aim="≤ 1e-6",
+            holds=drift <= EXACT,
+        ),
+        Claim(
+            f"dense, {HIDDEN} hidden neurons, first spikes: right",
+            found.right,
+            published="as ReLU",
+            aim="≥ 98 %",
+            holds=bench.settled((found.right.value or 0) >= 0.98),
+        ),
+        _sparse("dense", found, bench),
+    ]
+    right = proportion(_right(there, bench.data.test.labels), len(bench.data.test))
+    return spiking, _share(right), claims, [_row(f"dense, penalty {PENALTY:g}", found)]
+
+
+def _vgg(
+    bench: Bench, learn: Images, recipe: Training
+) -> tuple[FirstSpikeNetwork, list[Claim], list[tuple[str, ...]]]:
+    """A VGG-type network mapped, and trained on to be sparse."""
+    torch.manual_seed(bench.seed)
+    relu = _relu(VGG.format(len(learn.classes)), bench)
+    _fit("vgg, as ReLU network", relu, learn, recipe, Sparse(), bench)
+    with bench.timed("vgg, testing"):
+        there = _logits(relu.double(), bench.data.test.x)
+        spiking = from_relu(relu, learn.x[:CALIBRATION])
+        mapped = measured(spiking, bench.data.test, there)
+    penalised = Sparse(VGG_PENALTY)
+    _fit("vgg, as first spikes", spiking.float(), learn, recipe, penalised, bench)
+    with bench.timed("vgg, testing"):
+        choose_windows(spiking.double(), learn.x[:CALIBRATION])
+        found = measured(spiking, bench.data.test)
+    rows = [_row("vgg, mapped", mapped), _row(f"vgg, trained on, penalty {VGG_PENALTY:g}", found)]
+    return spiking, [_exact("vgg", mapped), _sparse("vgg", found, bench)], rows
+
+
+def measured(network: FirstSpikeNetwork, test: Images, reference: Tensor | None = None) -> Measured:
+    """What ``network`` does with the test images, and how far it is from ``reference`` logits."""
+    parts, spikes, neurons = [], torch.zeros(len(network.spiking) + 1, dtype=torch.double), [0]
+    for x in torch.split(test.x.to(torch.double), 500):
+        with torch.no_grad():
+            trace = network.trace(x)
+        parts.append(trace.logits)
+        spikes += torch.tensor([float(flags.sum()) for flags in trace.spikes])
+        neurons = [flags[0].numel() for flags in trace.spikes]
+    logits, spikes = torch.cat(parts), spikes / len(test)
+    return Measured(
+        proportion(_right(logits, test.labels), len(test)),
+        float(spikes[1:].sum()) / sum(neurons[1:]),
+        float(spikes.sum()) / sum(neurons),
+        sum(neurons[1:]),
+        network.latency,
+        0.0 if reference is None else float((logits - reference).abs().max()),
+    )
+
+
+def _sweeps(
+    bench: Bench, network: FirstSpikeNetwork, learn: Images, recipe: Training
+) -> tuple[Chart, ...]:
+    """Accuracy against jitter, bits of times and bits of weights."""
+    sweeps: tuple[tuple[str, str, tuple[float, ...], Callable[[float], Hardware]], ...] = (
+        ("Jitter of spike times", "standard deviation; pixels spike in 1", JITTER, _jitter),
+        ("Bits of spike times", "bits", BITS, lambda n: Hardware(time_bits=int(n))),
+        ("Bits of weights", "bits", BITS, lambda n: Hardware(weight_bits=int(n))),
+    )
+    charts = []
+    for title, axis, places, hardware in sweeps:
+        bare, tuned = [], []
+        for place in places:
+            bench.tell(f"{title.lower()} {place:g}")
+            poor = network.on(hardware(place))
+            bare.append(_answers(poor, bench))
+            retrained = copy.deepcopy(poor)
+            fit(retrained, learn.x, learn.labels, recipe, objective=Sparse(PENALTY, room=1.5))
+            choose_windows(retrained, learn.x[:CALIBRATION])
+            tuned.append(_answers(retrained, bench))
+        lines = (_line("as it is", places, bare), _line("trained on it", places, tuned))
+        charts.append(Chart(f"{title}, dense", axis, "right on test images", lines))
+    return tuple(charts)
+
+
+def _jitter(sigma: float) -> Hardware:
+    return Hardware(jitter=sigma)
+
+
+def _answers(network: FirstSpikeNetwork, bench: Bench) -> Proportion:
+    torch.manual_seed(bench.seed)
+    test = bench.data.test
+    return proportion(_right(_logits(network, test.x), test.labels), len(test))
+
+
+def _relu(line: str, bench: Bench) -> Network:
+    channels, height, width = bench.data.test.x.shape[2:]
+    return build(line, height=height, width=width, polarities=channels, spiking=False)
+
+
+def _fit(
+    part: str,
+    network: Described,
+    learn: Images,
+    recipe: Training,
+    objective: Sparse,
+    bench: Bench,
+) -> None:
+    with bench.timed(part):
+        fit(
+            network,
+            learn.x,
+            learn.labels,
+            recipe,
+            objective=objective,
+            report=lambda p: bench.tell(part, p.epoch, p.epochs),
+        )
+
+
+def _logits(network: Described, x: Tensor) -> Tensor:
+    return answer(network, x.to(next(network.parameters()).dtype), chunk=500)
+
+
+def _right(logits: Tensor, labels: Tensor) -> int:
+    return int((logits.argmax(1) == labels).sum())
+
+
+def _exact(name: str, mapped: Measured) -> Claim:
+    return Claim(
+        f"{name}, mapped: largest difference of a logit on {mapped.right.n} images",
+        figure=mapped.apart,
+        published="exact",
+        aim="≤ 1e-6",
+        holds=mapped.apart <= EXACT,
+    )
+
+
+def _sparse(name: str, found: Measured, bench: Bench) -> Claim:
+    return Claim(
+        f"{name}, with a penalty: spikes per neuron and image",
+        figure=found.spikes,
+        published="< 0.3",
+        aim="< 0.3",
+        holds=bench.settled(found.spikes < 0.3),
+    )
+
+
+def _line(name: str, x: Sequence[float], shares: Sequence[Proportion]) -> Series:
+    return Series(
+        name,
+        tuple(float(place) for place in x),
+        tuple(p.value or 0.0 for p in shares),
+        tuple(p.low or 0.0 for p in shares),
+        tuple(p.high or 0.0 for p in shares),
+    )
+
+
+def _row(name: str, found: Measured) -> tuple[str, ...]:
+    shares = (f"{found.spikes:.3f}", f"{found.with_pixels:.3f}")
+    return (name, _share(found.right), *shares, f"{found.neurons:,}", f"{found.latency:.1f}")
+
+
+def _share(p: Proportion) -> str:
+    return f"{p.k} of {p.n}, {100 * (p.value or 0):.2f} %"
+
+
+FIRST_SPIKES = Recipe(
+    "first-spikes",
+    "Exact networks of first spikes, fewer than 0.3 spikes per neuron",
+    "Stanojevic et al., Nature Communications 15:6793 (2024)",
+    run,
+)
