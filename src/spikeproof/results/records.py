@@ -82,12 +82,53 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """Energy per recording, in nJ, if an accumulate costs ``ac_pj`` pJ and a MAC ``mac_pj``.
+
+    ``energy_nj`` counts operations with inputs that are not zero, ``dense_nj`` is that of all
+    connections multiplying in all steps. Both are None for a chip without MACs that would need
+    them. Memory is not in them.
+    """
+
+    costs: str
+    source: str
+    ac_pj: float
+    mac_pj: float | None = None
+    energy_nj: Summary | None = None
+    dense_nj: float | None = None
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What one inference takes; ``steps`` and ``decided`` count ``unit``.
+
+    ``neurons`` are those that spike, ``updates`` how often the state of one is computed; ``acs``
+    are accumulates and ``macs`` multiply-accumulates, ``dense_macs`` all connections in all steps;
+    ``decided`` is the step from which the answer stays, ``uncounted`` names layers that are left
+    out.
+    """
+
+    neurons: int = 0
+    updates: int = 0
+    steps: float = 0.0
+    unit: str = "steps"
+    spikes_per_neuron: Summary | None = None
+    acs: Summary | None = None
+    macs: Summary | None = None
+    dense_macs: float | None = None
+    decided: Summary | None = None
+    estimates: tuple[Estimate, ...] = ()
+    uncounted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Clean:
     """The network on unchanged recordings."""
 
     accuracy: Proportion
     spikes: Summary | None = None
     synops: Summary | None = None
+    operations: Operations | None = None
 
 
 @dataclass(frozen=True)
