@@ -2,5 +2,14 @@
 
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.catalogue import RECIPES
+from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
 
-__all__ = ["RECIPES", "Bench", "Found", "Recipe"]
+__all__ = [
+    "OPERATIONS",
+    "OPERATIONS_NOTE",
+    "RECIPES",
+    "Bench",
+    "Found",
+    "Recipe",
+    "operations_row",
+]

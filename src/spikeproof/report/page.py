@@ -18,7 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from spikeproof.errors import SpikeproofError
-from spikeproof.report import embed, gallery, palette, sections, words
+from spikeproof.report import embed, gallery, operations, palette, sections, words
 from spikeproof.results.read import load
 from spikeproof.results.records import Audit
 
@@ -77,6 +77,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "patterns": patterns,
         "targets": list(sections.targets(done)),
         "energies": list(sections.energies(done)),
+        "inference": operations.section(audit),
         "facts": sections.facts(audit),
         "ensembles": sections.ensembles(audit),
         "timing": sections.timing(audit),

@@ -7,7 +7,7 @@ from torch import Tensor
 from spikeproof.evaluate.operations.costs import COSTS, Costs
 from spikeproof.evaluate.statistics import summary
 from spikeproof.models.activity import Activity
-from spikeproof.results.records import Estimate, Operations, Summary
+from spikeproof.results.figures import Estimate, Operations, Summary
 
 
 def recorded(activity: Activity) -> Operations:
