@@ -10,6 +10,7 @@ from torch import nn
 
 from spikeproof.adapters import Averaged, adapt
 from spikeproof.evaluate import activity
+from spikeproof.models.ttfs import from_relu
 
 
 def three_recordings():
@@ -94,6 +95,15 @@ def test_of_an_averaged_model_it_is_the_mean_draw():
     effort = activity(Averaged(adapt(jelly("m"), x), draws=5), x)
     assert effort.spikes.tolist() == [2, 1, 0]
     assert effort.synops.tolist() == [2 * (1 + 3), 1 + 3, 0]
+
+
+def test_a_network_that_counts_for_itself_does_so_behind_an_adapter():
+    x = torch.rand(3, 1, 1, 2, 2)
+    relu = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    network = from_relu(relu, x)
+    behind, itself = activity(adapt(network, x), x), activity(network, x)
+    assert torch.equal(behind.acs, itself.acs)
+    assert behind.unit == "windows"
 
 
 def test_functions_are_not_measured():

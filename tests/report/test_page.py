@@ -90,7 +90,7 @@ def test_the_parts_of_an_ensemble_are_told_with_their_figures(audits):
 
 def test_what_an_answer_costs_stands_beside_the_accuracy(audits, tmp_path):
     said = Page(read(audits("complete"))).said()
-    assert "Energy it takes, estimated" in said
+    assert "Energy, estimated" in said
     assert "The same layers without spikes – – – 33" in said
     assert "an addition takes 0.9 pJ, a multiplication 4.6 pJ" in said
     assert "left out, and on most hardware it takes more" in said

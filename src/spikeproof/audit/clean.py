@@ -52,13 +52,15 @@ class Clean:
         """The operations of the model on all recordings, if they were counted."""
         if self.network is None:
             return None
-        figures = {name: self._tensor(name) for name in _WORK}
+        figures = {name: self._tensor(name, whole=name != "decided") for name in _WORK}
         shared = {**self.network, "uncounted": tuple(self.network["uncounted"])}
         return Activity(**figures, **shared)  # type: ignore[arg-type]
 
-    def _tensor(self, name: str) -> Tensor | None:
-        found = self.numbers.get(name)
-        return None if found is None else torch.from_numpy(found)
+    def _tensor(self, name: str, *, whole: bool) -> Tensor | None:
+        if name not in self.numbers:
+            return None
+        found = torch.from_numpy(self.numbers[name])
+        return found.long() if whole else found
 
 
 def clean(

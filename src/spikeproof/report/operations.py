@@ -19,7 +19,11 @@ def card(audit: Audit) -> tuple[str, str] | None:
     operations = audit.clean.operations
     if operations is None or not operations.estimates:
         return None
-    return joules(_energy(operations, audit.model.kind)), _spent(operations, audit.model.kind)
+    kind, firing, synops = audit.model.kind, operations.spikes_per_neuron, audit.clean.synops
+    used = operations.dense_macs if kind == _DENSE or synops is None else synops.median
+    parts = [] if firing is None else [f"{number(firing.median)} spikes per neuron"]
+    said = ", ".join([*parts, f"{number(used)} operations"])
+    return joules(_energy(operations, kind)), f"{said}; {latency(operations)}"
 
 
 def line(operations: Operations, kind: str) -> str:

@@ -60,7 +60,7 @@ def cards(audit: Audit, main: Attack | None) -> Iterable[dict[str, str]]:
         note = f"{clean.k} of {clean.n}; 95\u00a0%\u00a0interval {words.interval(clean)}"
         yield _card("clean", "Right when left alone", words.percent(clean.value), note)
     if (cost := operations.card(audit)) is not None:
-        yield _card("clean", "Energy it takes, estimated", *cost)
+        yield _card("clean", "Energy, estimated", *cost)
     if main is None:
         return
     control = audit.attack(main.control)
