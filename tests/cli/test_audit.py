@@ -44,6 +44,26 @@ def test_results_and_report_are_written(audited, net):
     assert any((folder / "recordings").glob("flip-minimum/*.npz"))
 
 
+def test_what_an_answer_costs_is_counted_beside_the_accuracy(audited, net):
+    folder, printed = audited
+    clean = results.load(folder).clean
+    operations = clean.operations
+    shape = load_checkpoint(net).about["grid"]
+    assert operations.neurons == 4 * shape["height"] * shape["width"]
+    assert operations.steps == shape["bins"]
+    assert operations.updates == operations.neurons * shape["bins"]
+    assert operations.acs.mean + operations.macs.mean == pytest.approx(clean.synops.mean)
+    assert operations.acs.median > 0  # of events
+    assert operations.macs.median > 0  # of averages
+    assert 1 <= operations.decided.median <= shape["bins"]
+    first = operations.estimates[0]
+    assert first.dense_nj == pytest.approx(operations.dense_macs * 4.6e-3)
+    assert first.energy_nj.mean == pytest.approx(
+        (operations.acs.mean * 0.9 + operations.macs.mean * 4.6) / 1000
+    )
+    assert "Each takes" in printed
+
+
 def test_training_recordings_are_not_audited(audited, net):
     audit = results.load(audited[0])
     assert audit.data.split == load_checkpoint(net).about["split"]

@@ -119,6 +119,9 @@ def test_a_foreign_model_goes_through_the_audit(own, stripes, tmp_path):
     assert all(check.ok for check in audit.checks)
     assert audit.attack("flip-minimum").success.value == 1.0
     assert audit.clean.spikes is not None
+    assert audit.clean.operations.neurons == 4 * SIDE * SIDE
+    assert audit.clean.operations.decided is None
+    assert "Each takes" in printed
     assert "time first" in printed
     assert "my_net: Sequential, SpikingJelly network" in printed
     assert audit.model.file == "my_net.py:build with w.pt"

@@ -7,7 +7,7 @@ import torch
 
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import SpikeproofError
-from spikeproof.evaluate import work
+from spikeproof.evaluate import activity
 from spikeproof.goals import Mislead
 from spikeproof.models import build
 from spikeproof.models.device import choose, placed
@@ -37,9 +37,13 @@ def test_a_placed_network_answers_on_the_cpu():
     network = build("4c3-bn-p2-fc3", height=8, width=8).eval()
     x = (torch.rand(5, 4, 2, 8, 8) < 0.2).float()
     goal = Mislead(torch.zeros(5, dtype=torch.long))
-    before, (_, gradient), effort = network(x), Victim(network).gradient(x, goal), work(network, x)
+    before, (_, gradient), effort = (
+        network(x),
+        Victim(network).gradient(x, goal),
+        activity(network, x),
+    )
     placed(network, torch.device("cuda"))
     assert next(network.parameters()).is_cuda
     assert torch.allclose(network(x), before, atol=1e-4)
     assert torch.allclose(Victim(network).gradient(x, goal)[1], gradient, atol=1e-4)
-    assert torch.equal(work(network, x).spikes, effort.spikes)
+    assert torch.equal(activity(network, x).spikes, effort.spikes)

@@ -34,6 +34,7 @@ def test_accuracy_is_printed_with_its_interval(stripes, tmp_path):
     printed = succeed("train", "--data", stripes, "--out", tmp_path / "n.safetensors", *TRAIN,
                       "--twin", "--epochs", 2)  # fmt: skip
     assert "Test accuracy" in printed
+    assert "multiplications; 4 steps" in printed  # all of them, as it is the twin
     assert "of 9 recordings" in printed
     about = load_checkpoint(tmp_path / "n.safetensors").about
     assert about["kind"] == "non-spiking"

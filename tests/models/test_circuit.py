@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from spikeproof.errors import InvalidModel
-from spikeproof.evaluate.energy import work
+from spikeproof.evaluate import activity
 from spikeproof.models import FastSigmoid, NeuronSpec, build, using_surrogate
 from spikeproof.models.circuit import Circuit, chain
 from spikeproof.models.dynamics import Dynamics
@@ -32,8 +32,8 @@ def test_a_chain_is_our_own_network_in_other_clothes():
     gradients = [torch.autograd.grad(model(x)[:, 0].sum(), x)[0] for model in (ours, network)]
     assert gradients[0].abs().max() > 1e-6
     assert torch.allclose(*gradients, atol=1e-6)
-    assert torch.equal(work(ours, x).spikes, work(network, x).spikes)
-    assert torch.equal(work(ours, x).synops, work(network, x).synops)
+    assert torch.equal(activity(ours, x).spikes, activity(network, x).spikes)
+    assert torch.equal(activity(ours, x).synops, activity(network, x).synops)
     with using_surrogate(ours, FastSigmoid(1.0)):
         other = torch.autograd.grad(ours(x)[:, 0].sum(), x)[0]
     assert not torch.allclose(other, gradients[0])

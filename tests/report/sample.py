@@ -161,7 +161,8 @@ def write_audit(
                  "grid": {"bins": 16, "window_us": 300_000, "height": 34, "width": 34},
                  "active_cells": summary(cells), "events": summary(cells * 2.1)},
         "clean": {"accuracy": proportion(right, n), "spikes": summary(rng.normal(15e3, 900, n)),
-                  "synops": summary(rng.normal(2.4e6, 1.5e5, n))},
+                  "synops": summary(rng.normal(2.4e6, 1.5e5, n)),
+                  "operations": operations(np.random.default_rng(seed), n)},
         "attacks": attacks, "examples": examples,
         "doubts": [
             {"title": "Control wins", "level": "warning",
@@ -173,6 +174,24 @@ def write_audit(
     }  # fmt: skip
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
     return folder
+
+
+def operations(rng: np.random.Generator, n: int) -> dict[str, Any]:
+    """A network of 4 608 neurons in 16 steps; average pooling before the second layer."""
+    acs, macs = rng.normal(6e5, 4e4, n), rng.normal(1.8e6, 1.2e5, n)
+    dense = 3.3e7
+    return {
+        "neurons": 4608, "updates": 16 * 4608, "steps": 16, "unit": "steps",
+        "spikes_per_neuron": summary(rng.normal(3.2, 0.2, n)),
+        "acs": summary(acs), "macs": summary(macs), "dense_macs": dense,
+        "decided": summary(rng.integers(2, 9, n).astype(float)), "uncounted": [],
+        "estimates": [
+            {"costs": "32-bit floating point", "source": "Horowitz, ISSCC 2014, 45 nm, 0.9 V",
+             "ac_pj": 0.9, "mac_pj": 4.6, "dense_nj": dense * 4.6e-3,
+             "energy_nj": summary(acs * 0.9e-3 + macs * 4.6e-3)},
+            {"costs": "Loihi", "source": "Davies et al., IEEE Micro 38(1), 2018", "ac_pj": 23.6},
+        ],
+    }  # fmt: skip
 
 
 def write_file(path: Path, events: Events) -> None:

@@ -88,6 +88,28 @@ def test_the_parts_of_an_ensemble_are_told_with_their_figures(audits):
     assert "Not needed, as nothing stood any more: restart." in said
 
 
+def test_what_an_answer_costs_stands_beside_the_accuracy(audits, tmp_path):
+    said = Page(read(audits("complete"))).said()
+    assert "Energy, estimated" in said
+    assert "The same layers without spikes – – – 33" in said
+    assert "an addition takes 0.9 pJ, a multiplication 4.6 pJ" in said
+    assert "left out, and on most hardware it takes more" in said
+    assert "Loihi 23.6 pJ – – –" in said
+    raw = json.loads((audits("complete") / "results.json").read_text())
+    raw["model"]["kind"] = "non-spiking"
+    raw["clean"]["operations"]["uncounted"] = ["memory (LSTM)"]
+    raw["examples"] = []
+    (tmp_path / "results.json").write_text(json.dumps(raw))
+    said = Page(build(tmp_path).read_text(encoding="utf-8")).said()
+    assert said.index("Zeros computed") < said.index("Zeros skipped")
+    assert "Not counted at all: memory (LSTM)." in said
+    del raw["clean"]["operations"]  # of older results
+    (tmp_path / "results.json").write_text(json.dumps(raw))
+    said = Page(build(tmp_path).read_text(encoding="utf-8")).said()
+    assert "estimated" not in said
+    assert "Attacks change the activity too" in said
+
+
 def test_ids_are_unique_and_links_lead_somewhere(audits):
     tags = Page(read(audits("complete"))).tags
     ids = [attrs["id"] for _, attrs in tags if "id" in attrs]

@@ -72,6 +72,7 @@ def adapt(
         assumptions=(*subject.assumptions(), *notes),
         swap=subject.swap,
         neurons=subject.neurons(),
+        timeless=found.layout.timeless,
     )
 
 

@@ -24,14 +24,15 @@ class Layout:
 
     ``call`` takes the module and recordings ``[N, T, P, H, W]`` and gives whatever the module
     answered; with ``by_step`` the module was called once per time bin and the answers are put
-    together as ``[T, N, ...]``. ``says`` is half a sentence for the report, such as "time first
-    [T, N, P, H, W], all steps in one call".
+    together as ``[T, N, ...]``; ``timeless`` ones hand over all bins as one input. ``says`` is
+    half a sentence for the report, such as "time first [T, N, P, H, W], all steps in one call".
     """
 
     name: str
     says: str
     call: Callable[[Callable[..., object], Tensor], object]
     by_step: bool = False
+    timeless: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Adapted(nn.Module):
     """A user's model behind our protocol; made by ``adapt``.
 
     ``framework`` is the name of its framework ("torch" for none), ``assumptions`` are sentences
-    that say what was taken for granted about layout, reset and read-out.
+    that say what was taken for granted about layout, reset and read-out; a ``timeless`` model gets
+    all time bins as one input.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class Adapted(nn.Module):
         assumptions: tuple[str, ...] = (),
         swap: Callable[[Surrogate], AbstractContextManager[None]] | None = None,
         neurons: Sequence[nn.Module] = (),
+        timeless: bool = False,
     ) -> None:
         super().__init__()
         self.module = module
         self.framework = framework
         self.assumptions = assumptions
+        self.timeless = timeless
         self._forward, self._swap = forward, swap
         self._neurons = tuple(neurons)  # a tuple, so that they are not registered twice
 

@@ -34,8 +34,10 @@ from spikeproof.errors import InvalidModel
 _Model = Callable[..., object]
 
 
-def _whole(name: str, says: str, arrange: Callable[[Tensor], Tensor]) -> Layout:
-    return Layout(name, says, lambda model, x: model(arrange(x)))
+def _whole(
+    name: str, says: str, arrange: Callable[[Tensor], Tensor], *, timeless: bool = False
+) -> Layout:
+    return Layout(name, says, lambda model, x: model(arrange(x)), timeless=timeless)
 
 
 def _steps(name: str, says: str, arrange: Callable[[Tensor], Tensor], *, state: bool) -> Layout:
@@ -102,9 +104,19 @@ LAYOUTS: dict[str, Layout] = {
             _flat,
             state=True,
         ),
-        _whole("stacked", "frames as channels [N, T*P, H, W]", lambda x: x.flatten(1, 2)),
-        _whole("summed", "frames added up [N, P, H, W]", lambda x: x.sum(1)),
-        _whole("summed-NF", "frames added up and flattened [N, P*H*W]", lambda x: _flat(x).sum(1)),
+        _whole(
+            "stacked",
+            "frames as channels [N, T*P, H, W]",
+            lambda x: x.flatten(1, 2),
+            timeless=True,
+        ),
+        _whole("summed", "frames added up [N, P, H, W]", lambda x: x.sum(1), timeless=True),
+        _whole(
+            "summed-NF",
+            "frames added up and flattened [N, P*H*W]",
+            lambda x: _flat(x).sum(1),
+            timeless=True,
+        ),
         _whole("N*T", "samples and time as one axis [N*T, P, H, W]", lambda x: x.flatten(0, 1)),
     )
 }

@@ -13,7 +13,7 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.tally import Tally
-from spikeproof.evaluate import proportion, summary
+from spikeproof.evaluate import proportion, recorded, summary
 from spikeproof.results import SCHEMA, Attack, Audit
 from spikeproof.results import records as rec
 from spikeproof.types import Labels
@@ -63,7 +63,12 @@ def assemble(
             active_cells=summary(clean.column("active")),
             events=summary(clean.column("events")),
         ),
-        clean=rec.Clean(accuracy, _known(clean, "spikes"), _known(clean, "synops")),
+        clean=rec.Clean(
+            accuracy,
+            _known(clean, "spikes"),
+            _known(clean, "synops"),
+            None if clean.activity is None else recorded(clean.activity),
+        ),
         attacks=tuple(attacks.values()),
         doubts=doubts.find(subject, attacks, accuracy, trials),
         checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),

@@ -17,20 +17,27 @@ from spikeproof.audit.columns import Columns, columns
 from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
 from spikeproof.errors import InvalidModel
-from spikeproof.evaluate import answer, work
+from spikeproof.evaluate import activity, answer
 from spikeproof.events import write
+from spikeproof.models.activity import Activity
 from spikeproof.threats.base import counted
 from spikeproof.types import Labels
 
-_NUMBERS = ("prediction", "active", "events", "spikes", "synops")
+_WORK = ("spikes", "acs", "macs", "dense_macs", "decided")  # per recording
+_SAME = ("neurons", "updates", "steps", "unit", "uncounted")  # of all recordings
+_NUMBERS = ("prediction", "active", "events", "synops", *_WORK)
 
 
 @dataclass(frozen=True, eq=False)
 class Clean:
-    """What the model says of each audited recording, and what is known of it; columns ``[N]``."""
+    """What the model says of each audited recording, and what is known of it; columns ``[N]``.
+
+    ``network`` is what of its operations is the same for all recordings, if they were counted.
+    """
 
     numbers: Columns
     seconds: float
+    network: dict[str, Any] | None = None
 
     @property
     def predictions(self) -> Labels:
@@ -40,6 +47,21 @@ class Clean:
     def column(self, name: str) -> NDArray[np.float64]:
         """Figures of all recordings; none if nothing could be measured."""
         return self.numbers.get(name, np.zeros(0))
+
+    @property
+    def activity(self) -> Activity | None:
+        """The operations of the model on all recordings, if they were counted."""
+        if self.network is None:
+            return None
+        figures = {name: self._tensor(name, whole=name != "decided") for name in _WORK}
+        shared = {**self.network, "uncounted": tuple(self.network["uncounted"])}
+        return Activity(**figures, **shared)  # type: ignore[arg-type]
+
+    def _tensor(self, name: str, *, whole: bool) -> Tensor | None:
+        if name not in self.numbers:
+            return None
+        found = torch.from_numpy(self.numbers[name])
+        return found.long() if whole else found
 
 
 def clean(
@@ -59,13 +81,17 @@ def clean(
                 tell(k / len(parts))
             store.put(f"clean.{k}", _measured(subject, part, store.folder, keep))
     seconds: list[float] = []
+    network: dict[str, Any] | None = None
 
     def rows() -> Iterator[list[dict[str, Any]]]:
+        nonlocal network
         for part in store.parts("clean", len(parts)):
             seconds.append(part["seconds"])
+            network = part.get("network")
             yield part["rows"]
 
-    return Clean(columns(rows(), _NUMBERS), sum(seconds))
+    numbers = columns(rows(), _NUMBERS)
+    return Clean(numbers, sum(seconds), network)
 
 
 def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) -> dict[str, Any]:
@@ -77,7 +103,7 @@ def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) ->
             f"label {int(subject.labels.max())} is outside the model's {logits.shape[1]}"
             " classes; give data with the classes that the model was trained on"
         )
-    effort = work(subject.model, x)
+    effort = activity(subject.model, x)
     active = counted(x > 0)
     rows = []
     for j, i in enumerate(part.tolist()):
@@ -92,7 +118,13 @@ def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) ->
                 "prediction": int(logits[j].argmax()),
                 "active": int(active[j]),
                 "events": len(events),
-                **(effort.of(j) if effort is not None else {}),
+                **(_figures(effort, j) if effort is not None else {}),
             }
         )
-    return {"rows": rows, "seconds": time.perf_counter() - began}
+    network = None if effort is None else {name: getattr(effort, name) for name in _SAME}
+    return {"rows": rows, "network": network, "seconds": time.perf_counter() - began}
+
+
+def _figures(effort: Activity, j: int) -> dict[str, float]:
+    columns = {name: getattr(effort, name) for name in ("synops", *_WORK)}
+    return {name: float(column[j]) for name, column in columns.items() if column is not None}

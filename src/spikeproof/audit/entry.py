@@ -26,7 +26,7 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.surrogates import Choice
 from spikeproof.errors import Unrealisable
-from spikeproof.evaluate import judge, work
+from spikeproof.evaluate import activity, judge
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
@@ -141,7 +141,7 @@ def record(
     subject = bench.subject
     clean = subject.clean(chosen)
     outcome = judge(subject.model, clean, adv, goal, threat)
-    effort = None if control else work(subject.model, adv)
+    effort = None if control else activity(subject.model, adv)
     active = counted(clean > 0)
     rows = []
     for j, i in enumerate(chosen.tolist()):

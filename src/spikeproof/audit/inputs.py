@@ -30,7 +30,16 @@ from spikeproof.errors import InvalidModel, InvalidRecording, SpikeproofError
 from spikeproof.events import Data, Grid, Recordings, fitted, load_data
 from spikeproof.types import Cells, Labels, Model
 
-__all__ = ["SHIPPED", "Holdout", "Ready", "Trained", "class_index", "load_trained", "ready"]
+__all__ = [
+    "SHIPPED",
+    "Holdout",
+    "Ready",
+    "Trained",
+    "class_index",
+    "load_trained",
+    "ready",
+    "sample_of",
+]
 
 _HOLDOUT = 0.5  # of data that the model does not come from
 _FOREIGN = ("weights", "layout", "readout", "framework", "classes")  # to say of other models
@@ -85,11 +94,11 @@ def ready(
         grid = _grid(model, shown)
         found = fitted(loaded, grid, data.fit)
         progress("adapting the model")
-        victims = adapted(source, model, _sample(found.learn, grid)[0])
+        victims = adapted(source, model, sample_of(found.learn, grid)[0])
         classes = named(victims, model, found, numbered=isinstance(data.source, Data))
         found = with_classes(found, classes)
     progress("examining the model")
-    sample, labels = _sample(found.learn, grid)
+    sample, labels = sample_of(found.learn, grid)
     checks = examine(victims.model, sample, labels)
     if strict:
         require(checks)
@@ -178,7 +187,7 @@ def _first(*values: Any) -> Any:
     return next((v for v in values if v is not None), None)
 
 
-def _sample(recordings: Recordings, grid: Grid) -> tuple[Cells, Labels]:
+def sample_of(recordings: Recordings, grid: Grid) -> tuple[Cells, Labels]:
     """A few recordings, spread over the set, as float cells, with their labels."""
     many = min(_PROBES, len(recordings))
     chosen = np.linspace(0, len(recordings) - 1, many).astype(int)

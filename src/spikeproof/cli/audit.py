@@ -18,6 +18,7 @@ from spikeproof.cli.common import (
     progress,
     shares_of,
     stoppable,
+    told,
     use_threads,
 )
 from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
@@ -178,6 +179,8 @@ def _summarise(audit: Audit, folder: Path) -> None:
     said = plainly(percent(clean.value))
     of = plainly(f" ({interval(clean)}), {clean.k} of {clean.n} recordings")
     out.print(Text.assemble("Clean accuracy ", (said, "bold"), of))
+    if audit.clean.operations is not None:
+        out.print(told(audit.clean.operations, audit.model.kind))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("attack")
     for name in ("success (95 %)", "median edits", "random"):

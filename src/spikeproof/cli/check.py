@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from spikeproof.cli.common import guarded, out, progress, use_threads
+from spikeproof.cli.common import guarded, out, plainly, progress, use_threads
 from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
 
 EXAMPLES = (
@@ -27,9 +27,14 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
         tell("starting")
         use_threads(run.threads)
 
-        from spikeproof.audit.inputs import ready
+        from spikeproof.audit.inputs import ready, sample_of
+        from spikeproof.evaluate import activity, recorded
+        from spikeproof.report.operations import line
 
         given = ready(model.choice(run.device), data.choice(), tell, strict=False)
+        sound = all(check.ok or check.level != "error" for check in given.checks)
+        few, _ = sample_of(given.data.learn, given.grid)
+        found = activity(given.model, few) if sound else None
     about, grid = given.about, given.grid
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row("model", Text(about["name"]))
@@ -40,6 +45,9 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
     bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
     table.add_row("recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}"))
     table.add_row("classes", Text(", ".join(given.classes)))
+    if found is not None:
+        said = line(recorded(found), about.get("kind", "spiking"))
+        table.add_row("operations", Text(plainly(f"{said} (median of {len(few)} recordings)")))
     out.print(table)
     out.print()
     checks = Table.grid(padding=(0, 2, 0, 0))
@@ -49,5 +57,5 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
         title = Text(check.title, "" if check.ok else style)
         checks.add_row(Text(mark, style), title, Text(check.says))
     out.print(checks)
-    if any(not check.ok and check.level == "error" for check in given.checks):
+    if not sound:
         raise typer.Exit(1)

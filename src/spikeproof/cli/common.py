@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import typer
 from rich.console import Console
@@ -25,6 +25,9 @@ from rich.text import Text
 
 from spikeproof.cli.bundle import unbundled
 from spikeproof.errors import InvalidThreat, SpikeproofError
+
+if TYPE_CHECKING:
+    from spikeproof.results.records import Operations
 
 _BEGAN = time.monotonic()
 
@@ -136,6 +139,13 @@ def _lines() -> Tell:
 def plainly(text: str) -> str:
     """The report's words for a terminal: without special spaces and joiners."""
     return text.replace("\u2060", "").replace("\u202f", " ").replace("\u00a0", " ")
+
+
+def told(operations: Operations, kind: str) -> Text:
+    """One line on what an inference of a network of this kind takes."""
+    from spikeproof.report.operations import line
+
+    return Text(plainly(f"Each takes {line(operations, kind)}"))
 
 
 def command_line() -> str:

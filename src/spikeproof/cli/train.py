@@ -18,6 +18,7 @@ from spikeproof.cli.common import (
     plainly,
     progress,
     stoppable,
+    told,
     use_threads,
 )
 from spikeproof.cli.options import DataOptions, RunOptions
@@ -32,6 +33,7 @@ EXAMPLES = (
     "spikeproof train --adversarial 4% --out hardened.safetensors\n\n"
     "A training that was interrupted continues when the same command is given again."
 )
+_MEASURED = 64  # test recordings whose operations are counted
 _MODEL, _TRAINING, _BINS = "Network", "Training", "Recordings"
 
 
@@ -171,6 +173,7 @@ def command(
 
         from spikeproof.attacks import AdversarialBatch
         from spikeproof.cli.training import binned, count_right, line_of
+        from spikeproof.evaluate import activity, recorded
         from spikeproof.events import Grid, fitted, load_data
         from spikeproof.models import SURROGATES, NeuronSpec, build, save_checkpoint
         from spikeproof.models.device import choose, placed
@@ -259,10 +262,14 @@ def command(
         }
         save_checkpoint(path, network, about)
         state.unlink(missing_ok=True)
-    _summarise(path, right, len(test))
+        found = activity(network.eval(), test_cells[:_MEASURED].float())
+    _summarise(right, len(test))
+    if found is not None:
+        out.print(told(recorded(found), str(about["kind"])))
+    out.print(Text(str(path)), soft_wrap=True)
 
 
-def _summarise(path: Path, right: int, n: int) -> None:
+def _summarise(right: int, n: int) -> None:
     from spikeproof.evaluate import proportion
     from spikeproof.report.words import interval, percent
 
@@ -274,4 +281,3 @@ def _summarise(path: Path, right: int, n: int) -> None:
             plainly(f" ({interval(accuracy)}), {right} of {n} recordings"),
         )
     )
-    out.print(Text(str(path)), soft_wrap=True)

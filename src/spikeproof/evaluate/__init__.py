@@ -1,7 +1,18 @@
 """Measuring: the judge, intervals, and what inference costs."""
 
-from spikeproof.evaluate.energy import Work, work
 from spikeproof.evaluate.judge import Outcome, answer, judge
+from spikeproof.evaluate.operations import COSTS, FLOAT32, Costs, activity, recorded
 from spikeproof.evaluate.statistics import proportion, summary
 
-__all__ = ["Outcome", "Work", "answer", "judge", "proportion", "summary", "work"]
+__all__ = [
+    "COSTS",
+    "FLOAT32",
+    "Costs",
+    "Outcome",
+    "activity",
+    "answer",
+    "judge",
+    "proportion",
+    "recorded",
+    "summary",
+]

@@ -40,6 +40,10 @@ class Network(Described):
 
         Raises :class:`InvalidModel` if the recordings do not have the network's sensor size.
         """
+        return self.over_time(x).mean(1)
+
+    def over_time(self, x: Tensor) -> Tensor:
+        """The currents of the read-out in every bin, ``[N, T, K]``."""
         if x.dim() != 5 or tuple(x.shape[2:]) != self.input_shape:
             p, h, w = self.input_shape
             raise InvalidModel(
@@ -47,7 +51,7 @@ class Network(Described):
             )
         for layer in self.layers:
             x = layer(x)
-        return x.mean(1)
+        return x
 
 
 def build(

@@ -2,6 +2,17 @@
 
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.catalogue import RECIPES
+from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
 from spikeproof.recipes.record import keep, recorded
 
-__all__ = ["RECIPES", "Bench", "Found", "Recipe", "keep", "recorded"]
+__all__ = [
+    "OPERATIONS",
+    "OPERATIONS_NOTE",
+    "RECIPES",
+    "Bench",
+    "Found",
+    "Recipe",
+    "keep",
+    "operations_row",
+    "recorded",
+]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from spikeproof.report import embed, gallery, palette, sections, words
+from spikeproof.report import embed, gallery, operations, palette, sections, words
 from spikeproof.report.template import asset, filled, write_page
 from spikeproof.results.read import load
 from spikeproof.results.records import Audit
@@ -66,6 +66,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "patterns": patterns,
         "targets": list(sections.targets(done)),
         "energies": list(sections.energies(done)),
+        "inference": operations.section(audit),
         "facts": sections.facts(audit),
         "ensembles": sections.ensembles(audit),
         "timing": sections.timing(audit),

@@ -7,8 +7,16 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from spikeproof.report import charts, words
-from spikeproof.results.records import Attack, Audit, Contribution, Grid, Pair, Trial, Victim
+from spikeproof.report import charts, operations, words
+from spikeproof.results.records import (
+    Attack,
+    Audit,
+    Contribution,
+    Grid,
+    Pair,
+    Trial,
+    Victim,
+)
 
 Figure = dict[str, Markup]
 
@@ -39,7 +47,7 @@ def present(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("attacks", "Attacks", True),
         ("look", "Viewer", content["shots"]),
         ("patterns", "Patterns", content["patterns"] or content["targets"]),
-        ("energy", "Energy", content["energies"]),
+        ("energy", "Energy", content["energies"] or content["inference"]),
         ("methods", "Methods", True),
     )
     return [(name, title) for name, title, there in names if there]
@@ -51,6 +59,8 @@ def cards(audit: Audit, main: Attack | None) -> Iterable[dict[str, str]]:
     if clean.n:
         note = f"{clean.k} of {clean.n}; 95\u00a0%\u00a0interval {words.interval(clean)}"
         yield _card("clean", "Right when left alone", words.percent(clean.value), note)
+    if (cost := operations.card(audit)) is not None:
+        yield _card("clean", "Energy, estimated", *cost)
     if main is None:
         return
     control = audit.attack(main.control)

@@ -10,31 +10,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from spikeproof.results.figures import Operations, Proportion, Summary
+
+__all__ = [
+    "SCHEMA",
+    "Attack",
+    "Audit",
+    "Check",
+    "Clean",
+    "Contribution",
+    "Data",
+    "Doubt",
+    "Energy",
+    "Example",
+    "Grid",
+    "Operations",
+    "Pair",
+    "Point",
+    "Proportion",
+    "Row",
+    "Stage",
+    "Summary",
+    "Target",
+    "Trial",
+    "Victim",
+]
+
 SCHEMA: Final = "spikeproof/audit/1"
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """``k`` of ``n``, with its 95 % interval (``None`` when n = 0)."""
-
-    k: int
-    n: int
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Mean, median and quartiles of ``n`` numbers; low–high: 95 % interval of the median."""
-
-    n: int
-    mean: float | None = None
-    median: float | None = None
-    q25: float | None = None
-    q75: float | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Clean:
     accuracy: Proportion
     spikes: Summary | None = None
     synops: Summary | None = None
+    operations: Operations | None = None
 
 
 @dataclass(frozen=True)

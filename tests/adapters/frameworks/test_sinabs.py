@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spikeproof.adapters import adapt
-from spikeproof.evaluate import work
+from spikeproof.evaluate import activity
 from spikeproof.models import ArcTan, using_surrogate
 
 from .. import nets
@@ -72,6 +72,6 @@ def test_work_is_counted_per_recording(squeeze):
         layers[3].weight.fill_(1.0)
     x = torch.zeros(3, 4, 2, 2, 2)
     x[0, 0, 0, 0, 0] = x[0, 3, 1, 1, 1] = x[1, 2, 0, 0, 1] = 1
-    effort = work(adapt(net, x), x)
+    effort = activity(adapt(net, x), x)
     assert effort.spikes.tolist() == [4, 2, 0]
     assert effort.synops.tolist() == [2 * (1 + 3), 1 + 3, 0]

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikeproof.models.activity import fan_out
 from spikeproof.models.ttfs.noise import EXACT, Hardware
 
 
@@ -69,6 +70,10 @@ class Synapses(nn.Module):
     def most(self, early: Tensor) -> Tensor:
         """The largest ``W x + D`` that inputs between 0 and ``early`` can give."""
         return self.charge(early, self.weight.clamp(min=0)) + self.bias
+
+    def fan_out(self, times: Tensor) -> Tensor:
+        """Outgoing connections of each input, shaped as ``times`` of one sample, ``[1, ...]``."""
+        return fan_out(lambda probe: self.charge(probe, torch.ones_like(self.weight)), times)
 
     def extra_repr(self) -> str:
         """Shown by ``print(model)``."""

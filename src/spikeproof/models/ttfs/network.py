@@ -20,6 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.activity import Activity, Ledger
 from spikeproof.models.described import Described
 from spikeproof.models.ttfs.described import made, told
 from spikeproof.models.ttfs.layer import SpikingLayer, Synapses
@@ -138,6 +139,27 @@ class FirstSpikeNetwork(Described):
             trace = self.trace(x, generator)
         told = zip(trace.times, trace.spikes, strict=True)
         return tuple(t.masked_fill(~spiked, torch.inf) for t, spiked in told)
+
+    @torch.no_grad()
+    def activity(self, x: Tensor) -> Activity:
+        """Operations: a spike adds its weight to the slope of each membrane that it reaches.
+
+        The read-out does not spike, so the answer stands when its window closes; time is in
+        windows of the input.
+        """
+        trace, counted = self.trace(x), Ledger(len(x))
+        after = zip(trace.times[1:], trace.ends[1:], strict=True)
+        times, end = trace.times[0], trace.ends[0]
+        for layer in self.layers:
+            if isinstance(layer, SpikingLayer):
+                counted.receives(times < end, layer.fan_out(times))
+                times, end = next(after)
+                counted.fires(times < end)
+            else:
+                times = layer(times)
+        counted.receives(times < end, self.readout.fan_out(times))
+        late = times.new_full((len(x),), self.latency)
+        return counted.activity(self.latency, decided=late, unit="windows")
 
     def widen(self, trace: Trace, factor: float = 10.0) -> None:
         """Make windows ``factor`` times as long as the ``trace`` needs, none shorter than it is.

@@ -1,4 +1,4 @@
-"""Work of adapted models against nets counted by hand, whatever their order of axes."""
+"""Operations of adapted models against nets counted by hand, whatever their order of axes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
 
 from spikeproof.adapters import Averaged, adapt
-from spikeproof.evaluate import work
+from spikeproof.evaluate import activity
+from spikeproof.models.ttfs import from_relu
 
 
 def three_recordings():
@@ -58,9 +59,26 @@ class Merged(nn.Module):
 @pytest.mark.parametrize("make", [lambda: jelly("s"), lambda: jelly("m"), torch_snn, Merged])
 def test_work_is_counted_per_recording(make):
     x = three_recordings()
-    effort = work(adapt(make(), x), x)
+    effort = activity(adapt(make(), x), x)
     assert effort.spikes.tolist() == [2, 1, 0]
     assert effort.synops.tolist() == [2 * (1 + 3), 1 + 3, 0]
+    assert effort.macs.tolist() == [0, 0, 0]
+    assert effort.dense_macs.tolist() == [4 * (8 + 12)] * 3
+    assert (effort.neurons, effort.updates, effort.steps) == (4, 16, 4)
+
+
+def test_a_model_of_stacked_frames_has_one_step():
+    class Stacked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fire, self.read = nn.Conv2d(8, 1, 1), neuron.IFNode(), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.read(self.fire(self.conv(x)).flatten(1))
+
+    x = three_recordings()
+    effort = activity(adapt(Stacked(), x, layout="stacked"), x)
+    assert (effort.neurons, effort.updates, effort.steps) == (4, 4, 1)
 
 
 def test_neurons_that_answer_tuples():
@@ -68,17 +86,26 @@ def test_neurons_that_answer_tuples():
     net[2].init_hidden = True
     net[1].weight.data.fill_(4.0)
     x = three_recordings()
-    effort = work(adapt(net, x), x)
+    effort = activity(adapt(net, x), x)
     assert effort.spikes.tolist() == [4, 2, 0]
 
 
 def test_of_an_averaged_model_it_is_the_mean_draw():
     x = three_recordings()
-    effort = work(Averaged(adapt(jelly("m"), x), draws=5), x)
+    effort = activity(Averaged(adapt(jelly("m"), x), draws=5), x)
     assert effort.spikes.tolist() == [2, 1, 0]
     assert effort.synops.tolist() == [2 * (1 + 3), 1 + 3, 0]
 
 
+def test_a_network_that_counts_for_itself_does_so_behind_an_adapter():
+    x = torch.rand(3, 1, 1, 2, 2)
+    relu = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    network = from_relu(relu, x)
+    behind, itself = activity(adapt(network, x), x), activity(network, x)
+    assert torch.equal(behind.acs, itself.acs)
+    assert behind.unit == "windows"
+
+
 def test_functions_are_not_measured():
     x = three_recordings()
-    assert work(adapt(lambda x: x.flatten(1)[:, :3], x), x) is None
+    assert activity(adapt(lambda x: x.flatten(1)[:, :3], x), x) is None
