@@ -14,6 +14,7 @@ from tests.recipes import toy
 from spikeproof.models import load_checkpoint
 from spikeproof.recipes import RECIPES
 from spikeproof.results import load_reproduction
+from spikeproof.results.reproduction import Table
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,19 @@ def test_the_same_seed_gives_the_same_network(tmp_path):
     a, b, c = ([p.tolist() for p in network.parameters()] for network in digests)
     assert a == b
     assert a != c
+
+
+def test_a_table_too_wide_for_the_terminal_becomes_a_list(monkeypatch):
+    row = ("a program", *(["0.5_(0.4–0.6)_of_all"] * 6))
+    columns = ("program", *(f"column {k}" for k in range(6)))
+
+    def run(bench):
+        return replace(toy.run(bench), tables=(Table("Wide", columns, (row,)),))
+
+    monkeypatch.setitem(RECIPES, "toy", replace(toy.TOY, run=run))
+    lines = [line.split() for line in succeed("reproduce", "toy").splitlines()]
+    assert ["a", "program"] in lines
+    assert ["column", "3", "0.5_(0.4–0.6)_of_all"] in lines
 
 
 def test_all_of_them(tmp_path):

@@ -156,9 +156,25 @@ def _claims(found: Reproduction) -> Table:
 
 
 def _table(content: records.Table) -> Table:
+    """Rows below columns, or where no line has room for that, row below row."""
+    words = [
+        max((len(word) for cell in cells for word in cell.split()), default=0)
+        for cells in zip(content.columns, *content.rows, strict=False)
+    ]
+    if sum(words) + 2 * len(words) > out.width:
+        return _blocks(content)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for k, column in enumerate(content.columns):
         table.add_column(Text(column), justify="right" if k else "left", overflow="fold")
     for row in content.rows:
         table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _blocks(content: records.Table) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, *cells in content.rows:
+        table.add_row(Text(name, "underline"))
+        for column, cell in zip(content.columns[1:], cells, strict=False):
+            table.add_row(Text(f"  {column}", "dim"), Text(cell, overflow="fold"))
     return table

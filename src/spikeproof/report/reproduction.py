@@ -38,6 +38,7 @@ def render_reproduction(found: Reproduction) -> str:
         "verdict": claims.verdict(found),
         "subject": _subject(found),
         "claims": [_row(claim) for claim in found.claims],
+        "open": any(claim.holds is None for claim in found.claims),
         "notes": [c for c in found.claims if c.why],
         "tables": [_table(table) for table in found.tables],
         "charts": [_figure(c, f"chart-{k}") for k, c in enumerate(charts)],
