@@ -10,7 +10,10 @@ from spikeproof.models.codes import (
     Poisson,
     SpikeTime,
 )
+from spikeproof.models.conversion import converted, logits_by_step
 from spikeproof.models.described import Described
+from spikeproof.models.encoded_network import EncodedNetwork
+from spikeproof.models.folding import folded
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
 from spikeproof.models.rules import HybridGradient, RateGradient
@@ -40,6 +43,7 @@ __all__ = [
     "Described",
     "Direct",
     "Encoded",
+    "EncodedNetwork",
     "FastSigmoid",
     "HybridGradient",
     "Latency",
@@ -55,7 +59,10 @@ __all__ = [
     "Surrogate",
     "balanced",
     "build",
+    "converted",
+    "folded",
     "load_checkpoint",
+    "logits_by_step",
     "save_checkpoint",
     "surrogate_from_dict",
     "surrogate_name",

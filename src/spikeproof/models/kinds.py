@@ -7,8 +7,10 @@ from typing import Any
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.described import Described
+from spikeproof.models.encoded_network import EncodedNetwork
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
+from spikeproof.models.rate import rate_network
 
 
 def rebuilt(description: Mapping[str, Any]) -> Described:
@@ -37,7 +39,13 @@ def _network(described: Mapping[str, Any]) -> Described:
     )
 
 
+def _encoded(described: Mapping[str, Any]) -> Described:
+    return EncodedNetwork(described["code"], rebuilt(described["network"]))
+
+
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
+    "encoded": _encoded,
     "network": _network,
+    "rate": rate_network,
 }
 """From the ``kind`` in a description to what builds it."""

@@ -38,6 +38,13 @@ class Network(Described):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[N, K]`` of ``x`` ``[N, T, P, H, W]``; any number of time bins.
 
+        They are the mean of :meth:`over_time`, and errors are those of it.
+        """
+        return self.over_time(x).mean(1)
+
+    def over_time(self, x: Tensor) -> Tensor:
+        """What the read-out gives in each time bin, ``[N, T, K]``.
+
         Raises :class:`InvalidModel` if the recordings do not have the network's sensor size.
         """
         if x.dim() != 5 or tuple(x.shape[2:]) != self.input_shape:
@@ -47,7 +54,7 @@ class Network(Described):
             )
         for layer in self.layers:
             x = layer(x)
-        return x.mean(1)
+        return x
 
 
 def build(
