@@ -10,7 +10,7 @@ from spikeproof.errors import InvalidModel
 from spikeproof.images import load_images
 from spikeproof.models import (
     ArcTan,
-    EncodedNetwork,
+    Coded,
     build,
     converted,
     load_checkpoint,
@@ -48,7 +48,7 @@ def networks(digits):
 def test_at_most_one_point_is_lost_and_logits_are_reached(networks, digits, name, balance):
     net, x, labels = networks[name], digits.test.x, digits.test.labels
     spiking = converted(net, digits.learn.x[:300], steps=256, balance=balance)
-    assert isinstance(spiking, EncodedNetwork)
+    assert isinstance(spiking, Coded)
     assert not any(isinstance(m, nn.BatchNorm2d | nn.ReLU) for m in spiking.modules())
     with torch.no_grad():
         want = net(x)

@@ -2,6 +2,7 @@
 
 from spikeproof.models.balance import balanced
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.codes import (
     Bernoulli,
     Direct,
@@ -12,7 +13,6 @@ from spikeproof.models.codes import (
 )
 from spikeproof.models.conversion import converted, logits_by_step
 from spikeproof.models.described import Described
-from spikeproof.models.encoded_network import EncodedNetwork
 from spikeproof.models.folding import folded
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
@@ -40,10 +40,11 @@ __all__ = [
     "ArcTan",
     "Bernoulli",
     "Checkpoint",
+    "CodeSpec",
+    "Coded",
     "Described",
     "Direct",
     "Encoded",
-    "EncodedNetwork",
     "FastSigmoid",
     "HybridGradient",
     "Latency",

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.balance import balanced, peaks
-from spikeproof.models.encoded_network import EncodedNetwork
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.folding import folded
 from spikeproof.models.modules import Weighted
 from spikeproof.models.network import Network
@@ -53,7 +53,7 @@ def converted(
     code: Code = "direct",
     start: float = 0.5,
     surrogate: Surrogate | None = None,
-) -> EncodedNetwork:
+) -> Coded:
     """A rate-coded spiking network with about the logits of the non-spiking ``network``.
 
     ``images`` ``[N, 1, C, H, W]`` are typical inputs, on which ``share`` of a channel's activities
@@ -88,10 +88,10 @@ def converted(
     spiking.load_state_dict(fitted.state_dict(), strict=False)  # thresholds stay 1
     if balance == "threshold":
         _set_thresholds(spiking, fitted, images, share)
-    return EncodedNetwork({"kind": code, "steps": steps}, spiking.eval())
+    return Coded(CodeSpec(code, steps), spiking.eval())
 
 
-def logits_by_step(model: EncodedNetwork, x: Cells) -> Tensor:
+def logits_by_step(model: Coded, x: Cells) -> Tensor:
     """Logits ``[N, T, K]`` that ``model`` would give after each of its time steps, in one run.
 
     A few images are held at a time. Raises :class:`InvalidModel` for a network that is read out

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.described import Described
-from spikeproof.models.encoded_network import EncodedNetwork
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.rate import rate_network
@@ -40,12 +40,12 @@ def _network(described: Mapping[str, Any]) -> Described:
 
 
 def _encoded(described: Mapping[str, Any]) -> Described:
-    return EncodedNetwork(described["code"], rebuilt(described["network"]))
+    return Coded(CodeSpec.from_dict(described["code"]), rebuilt(described["network"]))
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
-    "encoded": _encoded,
     "network": _network,
+    "encoded": _encoded,
     "rate": rate_network,
 }
 """From the ``kind`` in a description to what builds it."""

@@ -38,15 +38,12 @@ class Network(Described):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[N, K]`` of ``x`` ``[N, T, P, H, W]``; any number of time bins.
 
-        They are the mean of :meth:`over_time`, and errors are those of it.
+        Raises :class:`InvalidModel` if the recordings do not have the network's sensor size.
         """
         return self.over_time(x).mean(1)
 
     def over_time(self, x: Tensor) -> Tensor:
-        """What the read-out gives in each time bin, ``[N, T, K]``.
-
-        Raises :class:`InvalidModel` if the recordings do not have the network's sensor size.
-        """
+        """The currents of the read-out in every bin, ``[N, T, K]``."""
         if x.dim() != 5 or tuple(x.shape[2:]) != self.input_shape:
             p, h, w = self.input_shape
             raise InvalidModel(
