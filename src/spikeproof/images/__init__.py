@@ -6,8 +6,10 @@ from spikeproof.images.idx import load_idx, read_idx
 from spikeproof.images.set import ImageData, Images
 from spikeproof.images.sheets import load_sheets
 from spikeproof.images.sources import load_images
+from spikeproof.images.strange import STRANGE, resized
 
 __all__ = [
+    "STRANGE",
     "ImageData",
     "Images",
     "load_arrays",
@@ -16,4 +18,5 @@ __all__ = [
     "load_images",
     "load_sheets",
     "read_idx",
+    "resized",
 ]
