@@ -113,7 +113,7 @@ def _ways(bench: Bench) -> tuple[Way, ...]:
         Way("constant current"),
         Way("constant current, thresholds", balance="threshold"),
         Way("constant current, empty at the start", start=0.0),
-        Way("Poisson", code="bernoulli", draws=2 if bench.quick else 5),
+        Way("Poisson", code="bernoulli", draws=2 if bench.quick else 3),
     )
 
 
@@ -153,7 +153,7 @@ def _trained(name: str, program: str, bench: Bench) -> Network:
 def _test(name: str, bench: Bench) -> Images:
     """The test images; convolutions over hundreds of steps take their time."""
     test = bench.data.test
-    most = {"dense": (1000, 10_000), "convolutional": (100, 2000)}[name][not bench.quick]
+    most = {"dense": (1000, 10_000), "convolutional": (100, 1000)}[name][not bench.quick]
     return Images(test.x[:most], test.labels[:most], test.classes)
 
 

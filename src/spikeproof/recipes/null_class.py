@@ -174,7 +174,7 @@ def _claims(
             f"{kind} with NULL class: {what} taken for a digit",
             ours,
             published=PUBLISHED,
-            aim=f"< {refusing.low:.1%}, the least of the interval without, at a threshold",
+            aim=f"< {refusing.low:.1%} (without it, at a threshold that costs a point)",
             holds=bench.settled(fewer),
         ),
         Claim(
