@@ -61,6 +61,12 @@ def test_operations_run_as_they_stand(capsys):
     assert "Loihi" in printed
 
 
+def test_conversion_runs_as_it_stands(capsys):
+    first, second = run_blocks("docs/conversion.md", capsys).splitlines()
+    assert first.endswith("after 64")
+    assert second.endswith("waves taken for a digit")
+
+
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
 def test_the_tutorials_of_frameworks_run_as_they_stand(page, tmp_path, monkeypatch, capsys):
     if page.stem in ("norse", "sinabs"):  # their requirements exclude each other

@@ -7,8 +7,10 @@ from spikeproof.images.photos import load_photo_patches
 from spikeproof.images.set import ImageData, Images
 from spikeproof.images.sheets import load_sheets
 from spikeproof.images.sources import load_images
+from spikeproof.images.strange import STRANGE, resized
 
 __all__ = [
+    "STRANGE",
     "ImageData",
     "Images",
     "load_arrays",
@@ -18,4 +20,5 @@ __all__ = [
     "load_photo_patches",
     "load_sheets",
     "read_idx",
+    "resized",
 ]

@@ -2,6 +2,7 @@
 
 from spikeproof.models.balance import balanced
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.codes import (
     Bernoulli,
     Direct,
@@ -10,7 +11,9 @@ from spikeproof.models.codes import (
     Poisson,
     SpikeTime,
 )
+from spikeproof.models.conversion import converted, logits_by_step
 from spikeproof.models.described import Described
+from spikeproof.models.folding import folded
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
 from spikeproof.models.of_images import OfImages
@@ -38,6 +41,8 @@ __all__ = [
     "ArcTan",
     "Bernoulli",
     "Checkpoint",
+    "CodeSpec",
+    "Coded",
     "Described",
     "Direct",
     "Encoded",
@@ -57,7 +62,10 @@ __all__ = [
     "Surrogate",
     "balanced",
     "build",
+    "converted",
+    "folded",
     "load_checkpoint",
+    "logits_by_step",
     "save_checkpoint",
     "surrogate_from_dict",
     "surrogate_name",

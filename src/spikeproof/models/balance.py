@@ -33,24 +33,28 @@ def balanced(network: Network, cells: Cells, *, share: float = 0.999) -> Network
     """
     if network.description["spiking"]:
         raise InvalidModel("only a non-spiking network can be balanced; give its twin")
-    if not 0.0 < share <= 1.0:
-        raise InvalidModel(f"share must be above 0 and at most 1, not {share}")
     other = copy.deepcopy(network).eval()
-    peaks = _peaks(other, cells, share)
+    found = peaks(other, cells, share)
     with torch.no_grad():
-        _rescale(other.layers, peaks, cells.new_ones(network.input_shape[0]))
+        _rescale(other.layers, found, cells.new_ones(network.input_shape[0]))
     return other.train(network.training)
 
 
-def _peaks(network: Network, cells: Cells, share: float) -> dict[nn.Module, Tensor]:
-    """What each channel ``[C]`` of each hidden layer seldom exceeds; 1 where it is never active."""
-    peaks: dict[nn.Module, Tensor] = {}
+def peaks(network: Network, cells: Cells, share: float) -> dict[nn.Module, Tensor]:
+    """What each channel ``[C]`` of each hidden layer seldom exceeds; 1 where it is never active.
+
+    By the layers (:class:`Weighted`) of the non-spiking ``network``; ``share`` of the activities
+    on ``cells`` are not above. Raises :class:`InvalidModel` for an impossible share.
+    """
+    if not 0.0 < share <= 1.0:
+        raise InvalidModel(f"share must be above 0 and at most 1, not {share}")
+    found: dict[nn.Module, Tensor] = {}
 
     def watch(layer: nn.Module, _: object, out: Tensor) -> None:
         series = out.movedim(2, 0).flatten(1)  # [C, N*T*...]
         place = max(1, math.ceil(share * series.shape[1]))
         peak = series.kthvalue(place, dim=1).values
-        peaks[layer] = torch.where(peak > 0, peak, 1.0)
+        found[layer] = torch.where(peak > 0, peak, 1.0)
 
     hidden = [m for m in network.modules() if isinstance(m, Weighted) and _hidden(m)]
     hooks = [layer.register_forward_hook(watch) for layer in hidden]
@@ -60,7 +64,7 @@ def _peaks(network: Network, cells: Cells, share: float) -> dict[nn.Module, Tens
     finally:
         for hook in hooks:
             hook.remove()
-    return peaks
+    return found
 
 
 def _rescale(layers: Iterable[nn.Module], peaks: dict[nn.Module, Tensor], came: Tensor) -> Tensor:

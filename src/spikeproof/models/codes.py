@@ -44,7 +44,7 @@ class Direct(nn.Module):
 
     This and the other encoders take images ``[N, C, H, W]`` (or any ``[N, ...]``) to
     ``[N, steps, C, H, W]``, and recordings ``[N, T, P, H, W]``, each bin in turn, to
-    ``[N, T*steps, P, H, W]``.
+    ``[N, T*steps, P, H, W]``. A single image is not copied: its steps are one place in memory.
     """
 
     def __init__(self, steps: int) -> None:
@@ -220,6 +220,8 @@ def secant(
 def _repeated(x: Tensor, steps: int) -> Tensor:
     """``[N, T, ...]`` with every bin ``steps`` times in a row; images are a single bin."""
     x = x if x.dim() == 5 else x.unsqueeze(1)
+    if x.shape[1] == 1:
+        return x.expand(-1, steps, *x.shape[2:])
     return x.repeat_interleave(steps, 1)
 
 

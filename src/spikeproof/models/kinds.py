@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.of_images import OfImages
+from spikeproof.models.rate import rate_network
 from spikeproof.models.ttfs.network import FirstSpikeNetwork
 
 
@@ -49,9 +51,15 @@ def _of_images(described: Mapping[str, Any]) -> Described:
     )
 
 
+def _encoded(described: Mapping[str, Any]) -> Described:
+    return Coded(CodeSpec.from_dict(described["code"]), rebuilt(described["network"]))
+
+
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
     "of-images": _of_images,
     "first-spikes": FirstSpikeNetwork.from_description,
+    "encoded": _encoded,
+    "rate": rate_network,
 }
 """From the ``kind`` in a description to what builds it."""

@@ -17,7 +17,8 @@ class Weighted(nn.Module):
     """A convolution or linear layer with optional batch norm, then a non-linearity.
 
     ``forward`` maps ``[N, T, ...]`` to ``[N, T, ...]``. In evaluation mode the batch norm is
-    folded into the weights, which saves a pass over memory.
+    folded into the weights, which saves a pass over memory, and what is one bin seen many times
+    (a tensor expanded along T, as of a constant current) is weighted once.
     """
 
     def __init__(self, weight: nn.Conv2d | nn.Linear, norm: bool, activation: nn.Module) -> None:
@@ -31,7 +32,10 @@ class Weighted(nn.Module):
         """Output ``[N, T, C, H, W]`` or ``[N, T, F]``."""
         if isinstance(self.weight, nn.Linear):
             x = x.flatten(2)
-        steps = x.shape[:2]
+        n, steps = x.shape[:2]
+        steady = steps > 1 and x.stride(1) == 0 and not self.training
+        if steady:
+            x = x[:, :1]
         y = x.flatten(0, 1)  # [N*T, ...]
         if self.norm is None:
             y = self.weight(y)
@@ -39,7 +43,10 @@ class Weighted(nn.Module):
             y = self.norm(self.weight(y))
         else:
             y = self._folded(y)
-        out: Tensor = self.activation(y.unflatten(0, steps))  # type: ignore[no-untyped-call]
+        y = y.unflatten(0, (n, x.shape[1]))  # type: ignore[no-untyped-call]
+        if steady:
+            y = y.expand(-1, steps, *y.shape[2:])
+        out: Tensor = self.activation(y)
         return out
 
     def _folded(self, y: Tensor) -> Tensor:

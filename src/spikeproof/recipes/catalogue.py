@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from spikeproof.recipes.base import Recipe
+from spikeproof.recipes.conversion import CONVERSION
 from spikeproof.recipes.first_spikes import FIRST_SPIKES
+from spikeproof.recipes.null_class import NULL_CLASS
 from spikeproof.recipes.topology import TOPOLOGY
 
 _ALL: tuple[Recipe, ...] = (
     TOPOLOGY,
     FIRST_SPIKES,
+    CONVERSION,
+    NULL_CLASS,
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

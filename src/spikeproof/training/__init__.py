@@ -1,7 +1,21 @@
 """Training of spiking networks on binned recordings."""
 
 from spikeproof.training.augment import Augment
-from spikeproof.training.bptt import Perturb, Progress, Recipe, fit
+from spikeproof.training.bptt import (
+    Perturb,
+    Progress,
+    Recipe,
+    fit,
+)
+from spikeproof.training.null_class import with_null
 from spikeproof.training.sparse import Sparse
 
-__all__ = ["Augment", "Perturb", "Progress", "Recipe", "Sparse", "fit"]
+__all__ = [
+    "Augment",
+    "Perturb",
+    "Progress",
+    "Recipe",
+    "Sparse",
+    "fit",
+    "with_null",
+]
