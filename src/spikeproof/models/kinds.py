@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.crossing.network import crossing_network
 from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
@@ -39,5 +40,6 @@ def _network(described: Mapping[str, Any]) -> Described:
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
+    "first-crossing": crossing_network,
 }
 """From the ``kind`` in a description to what builds it."""
