@@ -56,7 +56,7 @@ ATTACKS: dict[str, Attack] = {"FGSM": FGSM(), "PGD": PGD(steps=40)}
 class Effort:
     """Epochs, settings of the sweep, and images: held out, for the attacks, for AutoSpike."""
 
-    epochs: int = 12
+    epochs: int = 10
     batch: int = 128
     sweep: tuple[TemporalPenalty, ...] = SWEEP
     held: int = 1000

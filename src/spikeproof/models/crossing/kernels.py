@@ -23,10 +23,14 @@ _SUMS = {"contract", "reassoc", "nsz"}  # sums may be added up in lanes
 
 @no_type_check  # numba compiles the plain function, not one wrapped in run-time checks
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def forward(times: F32, order: I64, weight: F32, end: float, due: F32, slope: F32) -> None:
+def forward(
+    times: F32, order: I64, weight: F32, whole: F32, end: float, due: F32, slope: F32
+) -> None:
     """Fill ``due`` and ``slope`` ``[N, I]`` from sorted ``times`` and their ``order`` ``[N, J]``.
 
-    ``weight`` is ``[J, I]``; ``slope`` is that of the membrane when it crosses, 1 without a spike.
+    ``weight`` is ``[J, I]`` and ``whole`` its sum over J, the slope when all inputs have come: so
+    the last of them, which may be most (black pixels), need not be added up. ``slope`` is that of
+    the membrane when it crosses, 1 without a spike.
     """
     n_samples, n_inputs = times.shape
     n_units = weight.shape[1]
@@ -35,7 +39,7 @@ def forward(times: F32, order: I64, weight: F32, end: float, due: F32, slope: F3
         v = np.zeros(n_units, dtype=np.float32)
         a = np.zeros(n_units, dtype=np.float32)
         due_n, slope_n = due[n], slope[n]
-        last, left = np.float32(0.0), n_units
+        last, left, came_all = np.float32(0.0), n_units, False
         for k in range(n_inputs + 1):
             t = end32
             if k < n_inputs:
@@ -56,9 +60,15 @@ def forward(times: F32, order: I64, weight: F32, end: float, due: F32, slope: F3
                 last = t
             if t >= end32 or left == 0:
                 break
-            row = weight[order[n, k]]
-            for i in range(n_units):
-                a[i] += row[i]
+            if came_all:
+                continue
+            came_all = t == times[n, n_inputs - 1]
+            if came_all:
+                a[:] = whole
+            else:
+                row = weight[order[n, k]]
+                for i in range(n_units):
+                    a[i] += row[i]
         if left:
             for i in range(n_units):
                 if v[i] != gone:
@@ -68,22 +78,23 @@ def forward(times: F32, order: I64, weight: F32, end: float, due: F32, slope: F3
 
 @no_type_check
 @njit(parallel=True, cache=True, fastmath=_SUMS, error_model="numpy")
-def grad_weight(times: F32, until: F32, pull: F32, out: F32) -> None:
-    """Fill ``out`` ``[J, I]``, the sum over samples of ``pull * (t_j - until)`` where causal.
+def grad_weight(times: F32, latest: F32, until: F32, pull: F32, out: F32) -> None:
+    """Add to ``out`` ``[J, I]`` the sum over samples of ``pull * (t_j - until)`` where causal.
 
     ``times`` is ``[N, J]`` in the order of the inputs; ``until`` and ``pull`` are ``[N, I]``.
+    Inputs at the ``latest`` time ``[N]`` of their sample are left out.
     """
     n_samples, n_inputs = times.shape
     n_units = until.shape[1]
     zero = np.float32(0.0)
     for j in prange(n_inputs):
         row = out[j]
-        row[:] = zero
         for n in range(n_samples):
             t = times[n, j]
-            until_n, pull_n = until[n], pull[n]
-            for i in range(n_units):
-                row[i] += pull_n[i] * min(t - until_n[i], zero)
+            if t < latest[n]:
+                until_n, pull_n = until[n], pull[n]
+                for i in range(n_units):
+                    row[i] += pull_n[i] * min(t - until_n[i], zero)
 
 
 @no_type_check

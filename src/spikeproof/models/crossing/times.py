@@ -25,7 +25,9 @@ It joins continuously where the membrane reaches 1 at the end, and has a gradien
 neurons. (A published alternative is a penalty on small sums of weights.)
 
 The maximum of a polyline is at one of its corners. So with inputs sorted by time one pass over them
-finds the crossing: the membrane moves on by ``a dt``, and an input adds its weight to ``a``.
+finds the crossing: the membrane moves on by ``a dt``, and an input adds its weight to ``a``. Inputs
+that share the latest time (black pixels) are no work: with them ``a`` is the sum of all weights,
+and what they add to the gradient of the weights is a product of matrices.
 """
 
 from __future__ import annotations
@@ -79,9 +81,8 @@ def _forward_compiled(times: Tensor, rows: Tensor, end: float) -> tuple[Tensor, 
     due = times.new_empty(len(times), rows.shape[1])
     slope = torch.empty_like(due)
     share_threads()
-    kernels.forward(
-        as_array(at), order.numpy(), as_array(rows), end, as_array(due), as_array(slope)
-    )
+    given = (as_array(at), order.numpy(), as_array(rows), as_array(rows.sum(0)))
+    kernels.forward(*given, end, as_array(due), as_array(slope))
     return due, slope
 
 
@@ -119,9 +120,10 @@ def _grad_times_compiled(times: Tensor, rows: Tensor, until: Tensor, pull: Tenso
 
 
 def _grad_weight_compiled(times: Tensor, until: Tensor, pull: Tensor) -> Tensor:
-    out = times.new_empty(times.shape[1], until.shape[1])
+    latest = times.amax(1, keepdim=True)
+    out = (times == latest).to(times).t() @ (pull * (latest - until).clamp(max=0))
     share_threads()
-    kernels.grad_weight(*(as_array(x) for x in (times, until, pull, out)))
+    kernels.grad_weight(*(as_array(x) for x in (times, latest.squeeze(1), until, pull, out)))
     return out
 
 
