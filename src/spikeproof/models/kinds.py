@@ -7,6 +7,7 @@ from typing import Any
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.coded import Coded, CodeSpec
+from spikeproof.models.crossing.network import crossing_network
 from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
@@ -61,5 +62,6 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "first-spikes": FirstSpikeNetwork.from_description,
     "encoded": _encoded,
     "rate": rate_network,
+    "first-crossing": crossing_network,
 }
 """From the ``kind`` in a description to what builds it."""

@@ -6,6 +6,7 @@ from spikeproof.recipes.base import Recipe
 from spikeproof.recipes.conversion import CONVERSION
 from spikeproof.recipes.first_spikes import FIRST_SPIKES
 from spikeproof.recipes.null_class import NULL_CLASS
+from spikeproof.recipes.temporal_penalty import TEMPORAL_PENALTY
 from spikeproof.recipes.topology import TOPOLOGY
 
 _ALL: tuple[Recipe, ...] = (
@@ -13,7 +14,6 @@ _ALL: tuple[Recipe, ...] = (
     FIRST_SPIKES,
     CONVERSION,
     NULL_CLASS,
-)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """From the name of a recipe to the recipe."""

@@ -9,6 +9,7 @@ from spikeproof.training.bptt import (
 )
 from spikeproof.training.null_class import with_null
 from spikeproof.training.sparse import Sparse
+from spikeproof.training.temporal_penalty import TemporalPenalty
 
 __all__ = [
     "Augment",
@@ -16,6 +17,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Sparse",
+    "TemporalPenalty",
     "fit",
     "with_null",
 ]
