@@ -7,6 +7,7 @@ from typing import Any
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.described import Described
+from spikeproof.models.latency import network as latency
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 
@@ -39,5 +40,6 @@ def _network(described: Mapping[str, Any]) -> Described:
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
+    "latency": latency.from_description,
 }
 """From the ``kind`` in a description to what builds it."""
