@@ -12,7 +12,6 @@ from spikeproof.models.latency import LatencyNetwork
 from spikeproof.training import LocalRules, learn_locally
 from spikeproof.training.local_kernels import compete, delta, potentiate
 
-
 F32 = np.float32  # the loops are compiled for each type; the tests need no more than training does
 
 

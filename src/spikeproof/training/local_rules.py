@@ -59,10 +59,10 @@ class LocalRules:
     """
 
     passes: int = 2
-    ignition: float = 0.5
+    ignition: float = 0.4
     floor: float = 0.005
     homeostasis: float = 0.002
-    readings: int = 12
+    readings: int = 20
     rate: float = 0.5
     seed: int = 0
 
