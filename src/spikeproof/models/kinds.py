@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.belief import belief, spiking_belief
 from spikeproof.models.described import Described
 from spikeproof.models.latency import network as latency
 from spikeproof.models.network import build
@@ -41,5 +42,7 @@ def _network(described: Mapping[str, Any]) -> Described:
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
     "latency": latency.from_description,
+    "belief": belief,
+    "spiking-belief": spiking_belief,
 }
 """From the ``kind`` in a description to what builds it."""

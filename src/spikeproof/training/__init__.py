@@ -1,15 +1,23 @@
 """Training of spiking networks on binned recordings."""
 
 from spikeproof.training.augment import Augment
+from spikeproof.training.belief import set_label_layer, set_stack
 from spikeproof.training.bptt import Perturb, Progress, Recipe, fit
 from spikeproof.training.local_rules import LocalRules, learn_locally
+from spikeproof.training.rbm import RBM, ContrastiveDivergence, fit_rbm, fit_stack
 
 __all__ = [
+    "RBM",
     "Augment",
+    "ContrastiveDivergence",
     "LocalRules",
     "Perturb",
     "Progress",
     "Recipe",
     "fit",
+    "fit_rbm",
+    "fit_stack",
     "learn_locally",
+    "set_label_layer",
+    "set_stack",
 ]
