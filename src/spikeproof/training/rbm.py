@@ -95,7 +95,7 @@ def ascent(rbm: RBM, data: Tensor, steps: int, rng: Generator, chains: Tensor) -
         dreamt = torch.bernoulli(rbm.down(h), generator=rng)
     told = rbm.up(dreamt)
     return Ascent(
-        seen.T @ data / len(data) - told.T @ dreamt / len(dreamt),
+        torch.addmm((seen.T / len(data)) @ data, told.T / len(dreamt), dreamt, alpha=-1),
         data.mean(0) - dreamt.mean(0),
         seen.mean(0) - told.mean(0),
         dreamt,
@@ -123,7 +123,8 @@ def fit_rbm(hidden: int, data: Tensor, settings: ContrastiveDivergence) -> RBM:
                 rbm, batch, settings.steps, rng, chains if settings.persistent else batch
             )
             chains = found.chains
-            up = (found.weight - settings.decay * rbm.weight, found.visible, found.hidden)
+            weight = found.weight.sub_(rbm.weight, alpha=settings.decay)
+            up = (weight, found.visible, found.hidden)
             for p, moving, grow in zip(
                 (rbm.weight, rbm.visible, rbm.hidden), pace, up, strict=True
             ):
