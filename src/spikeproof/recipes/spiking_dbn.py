@@ -15,7 +15,7 @@ Marchisio et al., IJCNN 2020.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Generator
@@ -51,13 +51,13 @@ class Effort:
     """Sizes, settings of contrastive divergence, epochs of back-propagation, images, questions."""
 
     sizes: tuple[int, ...] = (500, 500)
-    machines: ContrastiveDivergence = field(default_factory=lambda: ContrastiveDivergence(epochs=8))
-    epochs: int = 5
+    machines: ContrastiveDivergence = field(default_factory=ContrastiveDivergence)
+    epochs: int = 4
     steps: int = 32
     learn: int = 10**9
     tested: int = 10**9
     attacked: int = 100
-    queries: int = 300
+    queries: int = 200
 
 
 QUICK = Effort(
@@ -120,7 +120,9 @@ def learned(learn: Images, effort: Effort, bench: Bench) -> tuple[SpikingBelief,
     channels, height, width = learn.x.shape[2:]
     shape, classes = (channels, height, width), len(learn.classes)
     with bench.timed("Boltzmann machines"):
-        stack = fit_stack(effort.sizes, learn.x.flatten(1), effort.machines)
+        machines = replace(effort.machines, seed=bench.seed)
+        stack = fit_stack(effort.sizes, learn.x.flatten(1), machines)
+    torch.manual_seed(bench.seed)
     spiking = SpikingBelief(shape, effort.sizes, classes, steps=effort.steps)
     deep = BeliefNetwork(shape, effort.sizes, classes)
     with bench.timed("label layers"):
