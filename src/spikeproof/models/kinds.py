@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.belief import belief, spiking_belief
 from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.crossing.network import crossing_network
 from spikeproof.models.described import Described
+from spikeproof.models.latency import network as latency
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.of_images import OfImages
@@ -63,5 +65,8 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "encoded": _encoded,
     "rate": rate_network,
     "first-crossing": crossing_network,
+    "latency": latency.from_description,
+    "belief": belief,
+    "spiking-belief": spiking_belief,
 }
 """From the ``kind`` in a description to what builds it."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from spikeproof.recipes import latency_local, spiking_dbn
 from spikeproof.recipes.base import Recipe
 from spikeproof.recipes.conversion import CONVERSION
 from spikeproof.recipes.first_spikes import FIRST_SPIKES
 from spikeproof.recipes.null_class import NULL_CLASS
 from spikeproof.recipes.temporal_penalty import TEMPORAL_PENALTY
 from spikeproof.recipes.topology import TOPOLOGY
+
+
 
 _ALL: tuple[Recipe, ...] = (
     TOPOLOGY,

@@ -1,0 +1,297 @@
+"""A latency network learned by local rules, and images made to fool a network without spikes.
+
+An ordinary network is trained by back-propagation and converted to spiking rates; another of its
+kind starts from other weights; the latency network is learned from scratch by local rules
+(:mod:`spikeproof.training.local_rules`). FGSM and PGD work on the first alone, with all their
+budget, and everybody is asked about what they made. The second ordinary network shows what having
+been trained apart is worth, so that only what is beyond it is credited to spikes. At last each
+network is attacked itself: what transfers badly may still be easy to fool.
+
+Leontev, Antonov and Sukhov, ITNT 2021.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Generator, Tensor
+
+from spikeproof.attacks import FGSM, PGD, Attack, Square, Victim
+from spikeproof.evaluate import answer, judge, proportion
+from spikeproof.goals import Firm, Mislead, margin
+from spikeproof.images import Images
+from spikeproof.models import Direct, Encoded, Network, NeuronSpec, balanced, build, twin
+from spikeproof.models.latency import LatencyNetwork
+from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.results import Proportion
+from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.threats import Linf
+from spikeproof.training import LocalRules, fit, learn_locally
+from spikeproof.training import Recipe as Training
+from spikeproof.types import Cells, Model
+
+ANN, OTHER, RATE, LATENCY = "ANN", "ANN, other seed", "rate SNN", "latency SNN"
+EPS = (0.05, 0.1, 0.15, 0.2, 0.3)
+DECIDE = (0.1, 0.2)  # eps of the claims
+ATTACKS: dict[str, Attack] = {"FGSM": FGSM(), "PGD": PGD(steps=40, size=0.05)}
+# no logits reach this margin, so attacks use all their budget; above it float32 would lose digits
+NEVER = 1e3
+
+Stood: TypeAlias = dict[str, dict[str, list[Proportion]]]
+"""Per attack and network, the share of right answers at each of :data:`EPS`."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Sizes of the networks, epochs, steps of rates, and images of each part."""
+
+    dense: int = 400
+    epochs: int = 10
+    steps: int = 64
+    hidden: int = 1500
+    winners: int = 100
+    learn: int = 10**9
+    transferred: int = 1000
+    attacked: int = 200
+    queries: int = 1000
+
+
+QUICK = Effort(
+    dense=100,
+    epochs=20,
+    hidden=200,
+    winners=40,
+    learn=6000,
+    transferred=200,
+    attacked=40,
+    queries=100,
+)
+
+
+def run(bench: Bench) -> Found:
+    """Train the four networks, then transfer and attack."""
+    effort = QUICK if bench.quick else Effort()
+    learn, test = some(bench.data.learn, effort.learn, bench.seed), bench.data.test
+    with bench.timed("training of the ANNs"):
+        ann, other = (trained(learn, effort, bench.seed + turn) for turn in (0, 1))
+    with bench.timed("conversion to rates"):
+        rate = rates(ann, some(learn, 1000, bench.seed).x, effort.steps)
+    with bench.timed("learning by local rules"):
+        latency = taught(learn, effort, bench.seed)
+    models: dict[str, Model] = {ANN: ann, OTHER: other, RATE: rate, LATENCY: latency}
+    with bench.timed("clean images"):
+        clean = {name: right(model, test.x, test.labels) for name, model in models.items()}
+    with bench.timed("transfer from the ANN"):
+        stood = transfer(models, some(test, effort.transferred, bench.seed), bench.seed)
+    with bench.timed("attacks on each network"):
+        own = white_box(models, some(test, effort.attacked, bench.seed), effort, bench.seed)
+    settled = not bench.quick and bench.data.name != "digits"
+    return Found(
+        claims=_claims(clean, stood, own, settled),
+        tables=(*(_table(attack, lines) for attack, lines in stood.items()), _own(own)),
+        charts=tuple(_chart(attack, lines) for attack, lines in stood.items()),
+        models={"ann": ann, "latency": latency},
+    )
+
+
+def trained(learn: Images, effort: Effort, seed: int) -> Network:
+    """An ordinary network with one hidden layer of ReLUs."""
+    channels, height, width = learn.x.shape[2:]
+    torch.manual_seed(seed)
+    network = build(
+        f"fc{effort.dense}-fc{len(learn.classes)}",
+        height=height,
+        width=width,
+        polarities=channels,
+        spiking=False,
+    )
+    recipe = Training(
+        effort.epochs, 64, rate=2e-3, decay=0.0, smoothing=0.0, seed=seed, augment=None
+    )
+    fit(network, learn.x, learn.labels, recipe)
+    return network
+
+
+def rates(ann: Network, images: Cells, steps: int) -> Encoded:
+    """The same weights with neurons whose rates are the ReLUs."""
+    spiking = twin(balanced(ann, images), neuron=NeuronSpec("if", reset="soft"))
+    return Encoded(Direct(steps), spiking.eval())
+
+
+def taught(learn: Images, effort: Effort, seed: int) -> LatencyNetwork:
+    """A latency network that local rules have taught."""
+    channels, height, width = learn.x.shape[2:]
+    torch.manual_seed(seed)
+    network = LatencyNetwork(
+        (channels, height, width),
+        len(learn.classes),
+        hidden=effort.hidden,
+        winners=effort.winners,
+    )
+    learn_locally(network, learn.x, learn.labels, LocalRules(seed=seed))
+    return network
+
+
+def some(images: Images, count: int, seed: int) -> Images:
+    """``count`` of the images, or all if there are no more."""
+    order = torch.randperm(len(images), generator=Generator().manual_seed(seed))
+    return images.subset(order[:count].sort().values.numpy())
+
+
+def right(model: Model, x: Cells, labels: Tensor) -> Proportion:
+    """Share of ``x`` that gets its label."""
+    said = answer(model, x, chunk=200).argmax(1)
+    return proportion(int((said == labels).sum()), len(labels))
+
+
+def transfer(models: dict[str, Model], images: Images, seed: int) -> Stood:
+    """Everybody's answers to what attacks on the ANN made, and to signs drawn at random."""
+    x, labels = images.x, images.labels
+    goal = Firm(Mislead(labels), torch.full((len(labels),), NEVER))
+    stood: Stood = {attack: {name: [] for name in models} for attack in (*ATTACKS, "random signs")}
+    for eps in EPS:
+        threat = Linf(eps)
+        made = {
+            name: attack(_victim(models[ANN]), x, goal, threat, rng=Generator().manual_seed(seed))
+            for name, attack in ATTACKS.items()
+        }
+        drawn = torch.randn(x.shape, generator=Generator().manual_seed(seed))
+        made["random signs"] = threat.select(x, drawn)
+        for attack, adv in made.items():
+            for name, model in models.items():
+                stood[attack][name].append(right(model, adv, labels))
+    return stood
+
+
+def white_box(
+    models: dict[str, Model], images: Images, effort: Effort, seed: int
+) -> dict[str, list[Proportion]]:
+    """Share of images at :data:`DECIDE` that stand PGD on the network itself, and then Square."""
+    goal, threats = Mislead(images.labels), [Linf(eps) for eps in DECIDE]
+    first = PGD(margin, steps=40, size=0.05)
+    attack = Square(queries=effort.queries, first=first)
+    stood: dict[str, list[Proportion]] = {name: [] for name in models}
+    for name, model in models.items():
+        for threat in threats:
+            rng = Generator().manual_seed(seed)
+            adv = attack(_victim(model), images.x, goal, threat, rng=rng)
+            fell = judge(model, images.x, adv, goal, threat).success
+            stood[name].append(proportion(int((~fell).sum()), len(images)))
+    return stood
+
+
+def _victim(model: Model) -> Victim:
+    return Victim(model, chunk=200)
+
+
+def _claims(
+    clean: dict[str, Proportion], stood: Stood, own: dict[str, list[Proportion]], settled: bool
+) -> tuple[Claim, ...]:
+    lost = _value(clean[ANN]) - _value(clean[RATE])
+    claims = [
+        Claim(
+            "latency SNN, local rules only: right on the test images",
+            ours=clean[LATENCY],
+            aim=">= 93 %",
+            holds=_value(clean[LATENCY]) >= 0.93 if settled else None,
+        ),
+        Claim(
+            "rate SNN: right answers lost in the conversion",
+            figure=100 * lost,
+            unit="points",
+            aim="<= 1",
+            holds=lost <= 0.01 if settled else None,
+        ),
+    ]
+    for attack in ATTACKS:
+        for eps in DECIDE:
+            at = {name: stood[attack][name][EPS.index(eps)] for name in clean}
+            claims += [
+                Claim(
+                    f"latency SNN under {attack} from the ANN, eps {eps:g}",
+                    ours=at[LATENCY],
+                    published="more resistant than the ANN",
+                    aim=f"interval above that of the rate SNN and of a second ANN"
+                    f" ({_percent(at[RATE])}, {_percent(at[OTHER])})",
+                    holds=_above(at[LATENCY], at[RATE]) and _above(at[LATENCY], at[OTHER])
+                    if settled
+                    else None,
+                ),
+                Claim(
+                    f"rate SNN under {attack} from the ANN, eps {eps:g}",
+                    ours=at[RATE],
+                    published="not more resistant than the ANN",
+                    aim=f"at most 5 points above the ANN ({_percent(at[ANN])})",
+                    holds=_value(at[RATE]) <= _value(at[ANN]) + 0.05 if settled else None,
+                ),
+            ]
+    stands = own[LATENCY][0]
+    claims.append(
+        Claim(
+            f"latency SNN attacked itself, PGD then Square, eps {DECIDE[0]:g}: still right",
+            ours=stands,
+            published="spikes give no immunity",
+            aim="interval below that of clean images",
+            holds=_above(clean[LATENCY], stands) if settled else None,
+        )
+    )
+    return tuple(claims)
+
+
+def _table(attack: str, lines: dict[str, list[Proportion]]) -> Table:
+    return Table(
+        f"Right under {attack}, made for the ANN alone",
+        ("network", *(f"eps {eps:g}" for eps in EPS)),
+        tuple((name, *(_percent(share) for share in shares)) for name, shares in lines.items()),
+    )
+
+
+def _own(own: dict[str, list[Proportion]]) -> Table:
+    return Table(
+        "Right when attacked itself: PGD, then Square where that failed",
+        ("network", *(f"eps {eps:g}" for eps in DECIDE)),
+        tuple((name, *(_percent(share) for share in shares)) for name, shares in own.items()),
+        note="Gradients of the latency SNN are those of exact spike times.",
+    )
+
+
+def _chart(attack: str, lines: dict[str, list[Proportion]]) -> Chart:
+    return Chart(
+        f"Right under {attack}, made for the ANN alone",
+        "eps",
+        "right",
+        tuple(
+            Series(
+                name,
+                EPS,
+                tuple(_value(share) for share in shares),
+                tuple(share.low or 0.0 for share in shares),
+                tuple(share.high or 0.0 for share in shares),
+            )
+            for name, shares in lines.items()
+        ),
+    )
+
+
+def _value(share: Proportion) -> float:
+    return share.k / share.n
+
+
+def _above(one: Proportion, other: Proportion) -> bool:
+    """Whether the interval of ``one`` lies above that of ``other``."""
+    return (one.low or 0.0) > (other.high or 0.0)
+
+
+def _percent(share: Proportion) -> str:
+    low, high = 100 * (share.low or 0.0), 100 * (share.high or 0.0)
+    return f"{100 * _value(share):.1f} % [{low:.1f}, {high:.1f}]"
+
+
+RECIPE = Recipe(
+    name="latency-local",
+    title="A latency SNN learned by local rules, under images made for an ANN",
+    source="Leontev, Antonov and Sukhov, ITNT 2021, doi 10.1109/ITNT52450.2021.9649179",
+    run=run,
+)
