@@ -9,6 +9,7 @@ from spikeproof.errors import InvalidModel
 from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
+from spikeproof.models.once import network as once
 
 
 def rebuilt(description: Mapping[str, Any]) -> Described:
@@ -39,5 +40,6 @@ def _network(described: Mapping[str, Any]) -> Described:
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
+    "spike_once": once.described,
 }
 """From the ``kind`` in a description to what builds it."""
