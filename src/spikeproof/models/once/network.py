@@ -25,9 +25,7 @@ from spikeproof.models.once.layer import EarliestSpike, Neuron, Sliding, SpikeOn
 from spikeproof.models.topology import Conv, Dense, Pool, parse, typed
 from spikeproof.models.topology.sizes import Part, Shape, number
 
-FIRST, NEXT = 19.6, 96.0
-"""Weights are drawn below ``2 * threshold / fan_in`` times this in the first and in later layers;
-these are the paper's 5 and 48 for 784-400-10."""
+_FIRST, _NEXT = 3.8, 96.0  # times 2 * threshold / spiking inputs: 5 and 48 for 784-400-10 on MNIST
 
 
 class SpikeOnceNetwork(Described):
@@ -80,40 +78,46 @@ def spike_once_network(
     shape: Shape,
     *,
     neuron: Neuron | None = None,
-    scales: Sequence[float] | None = None,
+    active: float = 0.19,
+    spreads: Sequence[Sequence[float]] | None = None,
 ) -> SpikeOnceNetwork:
     """The network that ``architecture`` describes, for images of ``shape`` ``(C, H, W)``.
 
     ``architecture`` is a program of :mod:`~spikeproof.models.topology`, or shorthand such as
     ``fc400-fc10``, of dense layers, convolutions and max pooling, without batch norm. Weights of
-    the l-th layer are drawn evenly from [0, ``scales[l]``) by torch's global generator; by default
-    about 5 % of its inputs bring a neuron of the first layer to the threshold, of others 1 %.
-    Raises :class:`InvalidModel` for programs that cannot be read or hold other layers.
+    the l-th layer are drawn evenly from ``spreads[l]``, (lowest, highest), by torch's global
+    generator. By default those of the first layer are positive, so that a quarter of the spikes of
+    an image with a share ``active`` of pixels that are not black makes its neurons spike, and those
+    of others are centred. Raises :class:`InvalidModel` for programs that cannot be read or hold
+    other layers.
     """
     neuron = neuron or Neuron()
     program = typed(parse(architecture), shape)
-    given = None if scales is None else iter(scales)
+    given = None if spreads is None else [(float(low), float(high)) for low, high in spreads]
     layers: list[nn.Module] = []
-    drawn: list[float] = []
+    drawn: list[tuple[float, float]] = []
     came = shape
     for part in program.parts:
         inputs, units, sliding, came = _sizes(part, came)
         if inputs == 0:
             layers.append(EarliestSpike(units))
             continue
-        scale = (NEXT if drawn else FIRST) * 2 * neuron.threshold / inputs
-        drawn.append(scale if given is None else float(next(given, math.nan)))
-        layers.append(SpikeOnce(inputs, units, neuron, drawn[-1], sliding))
-    if scales is not None and len(scales) != len(drawn):
+        unit = 2 * neuron.threshold / inputs
+        spread = (-_NEXT / 2 * unit, _NEXT / 2 * unit) if drawn else (0.0, _FIRST * unit / active)
+        if given is not None and len(drawn) < len(given):
+            spread = given[len(drawn)]
+        drawn.append(spread)
+        layers.append(SpikeOnce(inputs, units, neuron, spread, sliding))
+    if given is not None and len(given) != len(drawn):
         raise InvalidModel(
-            f"{len(scales)} scales for {len(drawn)} layers of neurons; give one for each"
+            f"{len(given)} spreads for {len(drawn)} layers of neurons; give one for each"
         )
     description = {
         "kind": "spike_once",
         "architecture": architecture,
         "input": list(shape),
         "neuron": asdict(neuron),
-        "scales": drawn,
+        "spreads": [list(spread) for spread in drawn],
     }
     return SpikeOnceNetwork(layers, description, program.gives[0])
 
@@ -124,7 +128,7 @@ def described(description: Mapping[str, Any]) -> SpikeOnceNetwork:
         description["architecture"],
         tuple(description["input"]),
         neuron=Neuron(**description["neuron"]),
-        scales=description["scales"],
+        spreads=description["spreads"],
     )
 
 
