@@ -14,6 +14,7 @@ from spikeproof.models.latency import network as latency
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.of_images import OfImages
+from spikeproof.models.once import network as once
 from spikeproof.models.rate import rate_network
 from spikeproof.models.ttfs.network import FirstSpikeNetwork
 
@@ -68,5 +69,6 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "latency": latency.from_description,
     "belief": belief,
     "spiking-belief": spiking_belief,
+    "spike_once": once.described,
 }
 """From the ``kind`` in a description to what builds it."""
