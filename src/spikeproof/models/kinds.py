@@ -69,6 +69,6 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "latency": latency.from_description,
     "belief": belief,
     "spiking-belief": spiking_belief,
-    "spike_once": once.described,
+    "spike-once": once.described,
 }
 """From the ``kind`` in a description to what builds it."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from spikeproof.recipes import latency_local, spiking_dbn
 from spikeproof.recipes.base import Recipe
 from spikeproof.recipes.conversion import CONVERSION
 from spikeproof.recipes.first_spikes import FIRST_SPIKES
+from spikeproof.recipes.latency_local import LATENCY_LOCAL
 from spikeproof.recipes.null_class import NULL_CLASS
+from spikeproof.recipes.spiking_dbn import SPIKING_DBN
 from spikeproof.recipes.temporal_penalty import TEMPORAL_PENALTY
 from spikeproof.recipes.topology import TOPOLOGY
-
-
 
 _ALL: tuple[Recipe, ...] = (
     TOPOLOGY,
     FIRST_SPIKES,
+    TEMPORAL_PENALTY,
     CONVERSION,
+    LATENCY_LOCAL,
     NULL_CLASS,
+    SPIKING_DBN,
+)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """From the name of a recipe to the recipe."""

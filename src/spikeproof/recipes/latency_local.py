@@ -289,7 +289,7 @@ def _percent(share: Proportion) -> str:
     return f"{100 * _value(share):.1f} % [{low:.1f}, {high:.1f}]"
 
 
-RECIPE = Recipe(
+LATENCY_LOCAL = Recipe(
     name="latency-local",
     title="A latency SNN learned by local rules, under images made for an ANN",
     source="Leontev, Antonov and Sukhov, ITNT 2021, doi 10.1109/ITNT52450.2021.9649179",

@@ -275,7 +275,7 @@ def _some(images: Images, count: int, seed: int) -> Images:
     return images.subset(order[:count].sort().values.numpy())
 
 
-RECIPE = Recipe(
+SPIKING_DBN = Recipe(
     name="spiking-dbn",
     title="A spiking deep belief network and a DNN of the same size, attacked by asking",
     source="Marchisio et al., IJCNN 2020, arXiv 1902.01147",

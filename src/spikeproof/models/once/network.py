@@ -113,7 +113,7 @@ def spike_once_network(
             f"{len(given)} spreads for {len(drawn)} layers of neurons; give one for each"
         )
     description = {
-        "kind": "spike_once",
+        "kind": "spike-once",
         "architecture": architecture,
         "input": list(shape),
         "neuron": asdict(neuron),
