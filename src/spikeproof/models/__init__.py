@@ -2,6 +2,7 @@
 
 from spikeproof.models.balance import balanced
 from spikeproof.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.codes import (
     Bernoulli,
     Direct,
@@ -37,6 +38,8 @@ __all__ = [
     "ArcTan",
     "Bernoulli",
     "Checkpoint",
+    "CodeSpec",
+    "Coded",
     "Described",
     "Direct",
     "Encoded",

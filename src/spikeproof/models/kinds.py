@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.described import Described
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
@@ -37,7 +38,12 @@ def _network(described: Mapping[str, Any]) -> Described:
     )
 
 
+def _encoded(described: Mapping[str, Any]) -> Described:
+    return Coded(CodeSpec.from_dict(described["code"]), rebuilt(described["network"]))
+
+
 KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
     "network": _network,
+    "encoded": _encoded,
 }
 """From the ``kind`` in a description to what builds it."""
