@@ -36,7 +36,6 @@ def assemble(
     about = subject.about
     tried = store.get("surrogate") or {"name": "", "trials": []}
     trials = tuple(_trial(t) for t in tried["trials"])
-    grid = subject.grid
     return Audit(
         schema=SCHEMA,
         spikeproof=spikeproof.__version__,
@@ -55,13 +54,13 @@ def assemble(
         ),
         data=rec.Data(
             name=subject.data.name,
-            grid=rec.Grid(grid.bins, grid.window, grid.height, grid.width),
+            **_sight(subject),
             split=subject.data.split,
             classes=subject.classes,
             recordings=len(subject),
             learn_recordings=len(subject.learn_labels),
-            active_cells=summary(clean.column("active")),
-            events=summary(clean.column("events")),
+            active_cells=_known(clean, "active"),
+            events=_known(clean, "events"),
         ),
         clean=rec.Clean(accuracy, _known(clean, "spikes"), _known(clean, "synops")),
         attacks=tuple(attacks.values()),
@@ -77,6 +76,14 @@ def assemble(
     )
 
 
+def _sight(subject: Subject) -> dict[str, Any]:
+    """The grid of recordings, or the size of images."""
+    if subject.of_images:
+        return {"images": rec.Size(*subject.shape[1:])}
+    grid = subject.grid
+    return {"grid": rec.Grid(grid.bins, grid.window, grid.height, grid.width)}
+
+
 def _trial(tried: dict[str, Any]) -> rec.Trial:
     return rec.Trial(tried["surrogate"], proportion(tried["fooled"], tried["of"]), tried["edits"])
 
@@ -89,9 +96,9 @@ def _with_control(attack: Attack, control: Attack | None) -> Attack:
     """``attack`` with its control's figures at each budget and target."""
     if control is None:
         return attack
-    by_share = {p.relative: p.robust_accuracy for p in control.curve}
+    by_share = {p.at: p.robust_accuracy for p in control.curve}
     by_target = {t.target: t.success for t in control.per_target}
-    curve = tuple(replace(p, control=by_share.get(p.relative)) for p in attack.curve)
+    curve = tuple(replace(p, control=by_share.get(p.at)) for p in attack.curve)
     targets = tuple(replace(t, control=by_target.get(t.target)) for t in attack.per_target)
     return replace(attack, curve=curve, per_target=targets)
 
@@ -110,6 +117,7 @@ def _examples(
         "periodic",
         "patch-fixed",
         "patch-anywhere",
+        *("linf-minimum", "linf-budget", "l2-minimum", "l0-minimum"),
     ]
     pools = [list(found.get(name, ())) for name in order]
     said = dict(zip(subject.index.tolist(), predictions.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The model on the unchanged recordings, part by part, with which every audit begins."""
+"""The model on the unchanged samples, part by part, with which every audit begins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import answer, work
-from spikeproof.events import write
 from spikeproof.types import Labels
 
 _NUMBERS = ("prediction", "active", "events", "spikes", "synops")
@@ -26,18 +25,18 @@ _NUMBERS = ("prediction", "active", "events", "spikes", "synops")
 
 @dataclass(frozen=True, eq=False)
 class Clean:
-    """What the model says of each audited recording, and what is known of it; columns ``[N]``."""
+    """What the model says of each audited sample, and what is known of it; columns ``[N]``."""
 
     numbers: Columns
     seconds: float
 
     @property
     def predictions(self) -> Labels:
-        """Class of each recording, ``[N]``."""
+        """Class of each sample, ``[N]``."""
         return torch.from_numpy(self.numbers["prediction"].astype(np.int64))
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """Figures of all recordings; none if nothing could be measured."""
+        """Figures of all samples; none if nothing could be measured."""
         return self.numbers.get(name, np.zeros(0))
 
 
@@ -48,7 +47,7 @@ def clean(
     keep: int | None,
     tell: Callable[[float], None] = lambda _: None,
 ) -> Clean:
-    """Measure what is missing, and write ``keep`` of the recordings into the audit's folder.
+    """Measure what is missing, and write ``keep`` of the samples into the audit's folder.
 
     Raises :class:`InvalidModel` for labels that the model has no output for.
     """
@@ -77,20 +76,17 @@ def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) ->
             " classes; give data with the classes that the model was trained on"
         )
     effort = work(subject.model, x)
-    active = (x > 0).flatten(1).sum(1)
     rows = []
     for j, i in enumerate(part.tolist()):
-        events = subject.events(i)
         if subject.spread(i, keep):
             path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, events)
+            subject.cells.save(i, path)
         rows.append(
             {
                 "place": i,
                 "prediction": int(logits[j].argmax()),
-                "active": int(active[j]),
-                "events": len(events),
+                **subject.cells.figures(i),
                 **(effort.of(j) if effort is not None else {}),
             }
         )

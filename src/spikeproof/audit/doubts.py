@@ -16,6 +16,12 @@ from spikeproof.audit.subject import Subject
 from spikeproof.results import Attack
 from spikeproof.results.records import Doubt, Proportion, Trial
 
+_LIMITLESS = {
+    "flip-minimum": "number of flips",
+    "linf-minimum": "change of intensities",
+    "l2-minimum": "length of the change",
+    "l0-minimum": "number of pixels",
+}  # attacks that could turn any sample into any other
 _MOST = 0.5  # of the results: so many made cheaper without gradients are no accident
 _FEWER, _DEARER = 0.5, 2.0  # successes and edits, beside the best surrogate
 
@@ -230,12 +236,13 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
     free = attack.family == "input-specific" and not attack.curve  # as many edits as it likes
     share = attack.success.value
     missed = attack.success.n - attack.success.k - attack.invalid
-    if attack.id == "flip-minimum" and missed > 0:
+    if attack.id in _LIMITLESS and missed > 0:
+        one = "image" if attack.norm else "recording"
         found.append(
             Doubt(
                 "No limit, and still not everything falls",
-                f"With any number of flips allowed the attack fools {attack.success.k} of"
-                f" {attack.success.n} recordings. Every recording can be turned into one of another"
+                f"With any {_LIMITLESS[attack.id]} allowed the attack fools {attack.success.k} of"
+                f" {attack.success.n} {one}s. Every {one} can be turned into one of another"
                 " class, so the attack was stopped by masked gradients or too few steps.",
                 "warning",
             )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from spikeproof.cli.common import guarded, out, progress, use_threads
-from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
+from spikeproof.cli.options import DataOptions, ImageOptions, ModelOptions, RunOptions
+
+if TYPE_CHECKING:
+    from spikeproof.audit.inputs import Ready
 
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
@@ -18,7 +23,9 @@ EXAMPLES = (
 
 
 @guarded
-def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
+def command(
+    *, model: ModelOptions, data: DataOptions, images: ImageOptions, run: RunOptions
+) -> None:
     """Say how a model is called, and examine it.
 
     An audit does the same before its first attack.
@@ -29,16 +36,14 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
 
         from spikeproof.audit.inputs import ready
 
-        given = ready(model.choice(run.device), data.choice(), tell, strict=False)
-    about, grid = given.about, given.grid
+        given = ready(model.choice(run.device), images.choice(data), tell, strict=False)
+    about = given.about
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row("model", Text(about["name"]))
     table.add_row("framework", Text(about.get("framework", "spikeproof")))
     for k, said in enumerate(about.get("assumptions", ())):
         table.add_row("" if k else "assumed", Text(said))
-    cells = "numbers of events" if grid.counts else "0/1"
-    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
-    table.add_row("recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}"))
+    table.add_row(*_seen(given))
     table.add_row("classes", Text(", ".join(given.classes)))
     out.print(table)
     out.print()
@@ -51,3 +56,14 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
     out.print(checks)
     if any(not check.ok and check.level == "error" for check in given.checks):
         raise typer.Exit(1)
+
+
+def _seen(given: Ready) -> tuple[str, Text]:
+    """What the model is shown."""
+    if given.of_images:
+        shape = given.source.sample()[0].shape[2:]
+        return "images", Text(f"{'x'.join(map(str, shape))} intensities in [0, 1]")
+    grid = given.grid
+    cells = "numbers of events" if grid.counts else "0/1"
+    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
+    return "recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}")

@@ -2,6 +2,7 @@
 
 from spikeproof.images.arrays import load_arrays
 from spikeproof.images.digits import load_digit_images
+from spikeproof.images.files import write_image
 from spikeproof.images.idx import load_idx, read_idx
 from spikeproof.images.set import ImageData, Images
 from spikeproof.images.sheets import load_sheets
@@ -16,4 +17,5 @@ __all__ = [
     "load_images",
     "load_sheets",
     "read_idx",
+    "write_image",
 ]

@@ -4,7 +4,8 @@
 nothing, ``digits``      the embedded digits
 a folder with IDX files  MNIST, Fashion-MNIST and their like
 a folder with sheets     CIFAR-10 as ConvNetJS has it
-``*.npz``, or a folder   arrays; in a folder, ``images.npy`` and ``labels.npy``
+``*.npz``, or a folder   arrays; in a folder, ``images.npy`` and ``labels.npy``, or
+                         the ``*.npz`` that an audit wrote
 =======================  ====================================================
 """
 
@@ -43,5 +44,5 @@ def load_images(
         return load_arrays(path, holdout=holdout, seed=seed)
     raise InvalidRecording(
         f"{path}: holds no images that are known; needed are IDX files (MNIST), sheets of CIFAR-10,"
-        " or images.npy and labels.npy"
+        " images.npy and labels.npy, or .npz; recordings of events are given with --data"
     )
