@@ -142,7 +142,8 @@ def _own(choice: ModelChoice, images: bool = False) -> Trained | None:
         )
     own = load_trained(ours, device=choice.device)
     said = [f"--{name}" for name in _FOREIGN if getattr(choice, name) is not None]
-    said += ["--draws"] if choice.draws > 1 and own.grid is not None else []
+    if not said and choice.draws > 1 and own.grid is not None:
+        said = ["--draws"]
     if said:
         raise InvalidModel(
             f"{ours or 'the shipped network'} knows its weights, its classes and how it is called;"

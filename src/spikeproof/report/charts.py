@@ -310,6 +310,8 @@ def _round_ticks(low: float, high: float, log: bool) -> list[float]:
     """1, 2, 5, 10, … where logarithmic; else about five round numbers."""
     if log:
         ticks = [m * 10.0**e for e in range(-6, 8) for m in (1, 2, 5)]
+    elif low == high:
+        ticks = [low]
     else:
         rough = (high - low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
