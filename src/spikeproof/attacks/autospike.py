@@ -15,7 +15,7 @@ to the dearest, and a recording counts as robust only if all of them fail:
 
 Gradient rules need neurons of ours and are left out for others. On images the gradient attacks are
 Auto-PGD with three losses and dual averaging; Square asks for no gradient, alone and from where
-Auto-PGD gave up.
+Auto-PGD gave up; where pixels are counted, a random search does.
 
 For fewest edits the first two see all recordings, as each is the best for some of them; more of the
 kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
@@ -38,6 +38,7 @@ from spikeproof.attacks.ensemble import Did, Search, Stage
 from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.sparse_search import SparseSearch
 from spikeproof.attacks.square import Square
 from spikeproof.attacks.transfer import Transfer
 from spikeproof.attacks.victim import SHARP, TURNS, Queries, Victim
@@ -145,7 +146,7 @@ def _asks(stage: Stage) -> bool:
     """Whether a stage for images gets along without gradients."""
     search = getattr(stage.attack, "__self__", stage.attack)  # of a refinement
     search = search.attack if isinstance(search, Smallest) else search
-    return isinstance(search, Square) and search.first is None
+    return isinstance(search, SparseSearch) or (isinstance(search, Square) and search.first is None)
 
 
 def single(threat: Threat, mode: Mode, steps: int) -> Attack:
@@ -231,7 +232,9 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
     if isinstance(goal, Mislead):
         found += [stage(f"target {rank}", dlr, rank=rank) for rank in (1, 2, 3)]
     if few:
-        return tuple(found)
+        search = SparseSearch(queries if mode == "budget" else queries // 5)
+        attack = search if mode == "budget" else Smallest(search)
+        return (*found, Stage("sparse search", attack, "gradient-free"))
     found.append(Stage("square", Square(queries), "gradient-free"))
     if mode == "budget":
         found.append(

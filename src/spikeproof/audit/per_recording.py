@@ -60,7 +60,7 @@ def minimum(name: str, title: str, what: str, threat: Threat) -> list[Entry]:
         Entry(
             control,
             f"{title}: random control",
-            "As large a change of each image, drawn at random."
+            "A change of each image drawn at random, at most as large as the attack's."
             if isinstance(threat, Ball)
             else "The same number of edits for each recording, chosen at random.",
             str(threat),

@@ -134,7 +134,7 @@ def distribution(attack: Attack) -> Markup:
         else:
             spans = [edges[i + 1] - edges[i] for i in range(bins)]
             axes.bar(edges[:-1], heights, spans, align="edge", color=palette.ATTACK)
-        ticks = _round_ticks(low, high, log)
+        ticks = _round_ticks(low, high, log, whole)
         axes.set_xticks(ticks, [number(t) for t in ticks])
         axes.minorticks_off()
         axes.set_xlim(edges[0], edges[-1])
@@ -306,7 +306,7 @@ def _edges(low: float, high: float, bins: int, log: bool, whole: bool) -> list[f
     return [low - margin + width * i for i in range(bins + 1)]
 
 
-def _round_ticks(low: float, high: float, log: bool) -> list[float]:
+def _round_ticks(low: float, high: float, log: bool, whole: bool) -> list[float]:
     """1, 2, 5, 10, … where logarithmic; else about five round numbers."""
     if log:
         ticks = [m * 10.0**e for e in range(-6, 8) for m in (1, 2, 5)]
@@ -316,7 +316,7 @@ def _round_ticks(low: float, high: float, log: bool) -> list[float]:
         rough = (high - low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
-        if isinstance(low, int):
+        if whole:
             step = max(step, 1)
         ticks = [step * k for k in range(int(high / step) + 2)]
     return [float(t) for t in ticks if low <= t <= high] or [float(low)]
