@@ -13,6 +13,7 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.tally import Tally
+from spikeproof.audit.worded import worded
 from spikeproof.evaluate import proportion, summary
 from spikeproof.results import SCHEMA, Attack, Audit
 from spikeproof.results import records as rec
@@ -65,7 +66,10 @@ def assemble(
         clean=rec.Clean(accuracy, _known(clean, "spikes"), _known(clean, "synops")),
         attacks=tuple(attacks.values()),
         doubts=doubts.find(subject, attacks, accuracy, trials),
-        checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
+        checks=tuple(
+            rec.Check(c.name, c.ok, worded(c.detail, subject.of_images), c.title)
+            for c in subject.checks
+        ),
         trials=trials,
         examples=_examples(subject, tallies, clean.predictions, settings.examples),
         timing=(

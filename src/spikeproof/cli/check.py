@@ -35,6 +35,7 @@ def command(
         use_threads(run.threads)
 
         from spikeproof.audit.inputs import ready
+        from spikeproof.audit.worded import worded
 
         given = ready(model.choice(run.device), images.choice(data), tell, strict=False)
     about = given.about
@@ -52,7 +53,7 @@ def command(
     for check in given.checks:
         mark, style = ("✓", "green") if check.ok else ("!", colours[check.level])
         title = Text(check.title, "" if check.ok else style)
-        checks.add_row(Text(mark, style), title, Text(check.says))
+        checks.add_row(Text(mark, style), title, Text(worded(check.says, given.of_images)))
     out.print(checks)
     if any(not check.ok and check.level == "error" for check in given.checks):
         raise typer.Exit(1)
