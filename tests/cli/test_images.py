@@ -78,7 +78,12 @@ def test_the_audit_is_complete(audited_images, sees):
     assert audit.attack("l0-minimum").size.median == int(audit.attack("l0-minimum").size.median)
     for part in ("6 of 60 test images", "images", "4/255", "random moves", "pixel"):
         assert part in printed
-    assert "recordings it" not in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "images it had right" in page
+    assert "largest change of an intensity" in page
+    assert "brighter" in page
+    for word in ("recordings it", 'id="viewer"', "<script", "active cells", "Example left out"):
+        assert word not in page
 
 
 def test_written_images_fool_the_network_again(audited_images, sees):
@@ -180,11 +185,21 @@ def test_a_model_from_a_file_of_ones_own(pictures, tmp_path):
         (("audit", "--model", "{sees}", "--images", "{few}", "--norm", "l3"), "no norm 'l3'"),
         (("audit", "--model", "{sees}", "--images", "{few}", "--draws", 3), "is not random"),
         (("attack", "--model", "{sees}", "--out", "{out}"), "was trained on 'few'"),
+        (("audit", "--data", "{arrays}"), "holds images, not recordings of events"),
+        (("train", "--data", "{arrays}", "--out", "{out}.safetensors"), "with --images"),
         (("train", "--code", "direct", "--out", "{out}.safetensors"), "are for images"),
     ],
 )  # fmt: skip
 def test_what_is_mixed_up_is_said(args, said, sees, net, stripes, pictures, tmp_path):
-    known = {"sees": sees, "net": net, "stripes": stripes, "few": pictures, "out": tmp_path / "o"}
+    (tmp_path / "images.npy").touch()
+    known = {
+        "arrays": tmp_path,
+        "sees": sees,
+        "net": net,
+        "stripes": stripes,
+        "few": pictures,
+        "out": tmp_path / "o",
+    }
     given = [str(a).format(**known) for a in args]
     if given[0] == "audit":
         given += ["--out", str(tmp_path / "a")]

@@ -17,6 +17,7 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.trained import Trained
 from spikeproof.errors import InvalidRecording, SpikeproofError
 from spikeproof.events import Data, Grid, Recordings, fitted, load_data
+from spikeproof.images import holds_images
 from spikeproof.types import Cells, Labels
 
 _PROBES = 8  # recordings that the model is examined with
@@ -129,6 +130,14 @@ def some(names: tuple[str, ...], most: int = 12) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
+def refuse_images(source: object) -> None:
+    """Raise :class:`InvalidRecording` if images are given in the place of recordings."""
+    if holds_images(source):
+        raise InvalidRecording(
+            f"{source}: holds images, not recordings of events; give them with --images"
+        )
+
+
 def with_classes(data: Data, classes: tuple[str, ...]) -> Data:
     """``data`` with labels that count in ``classes``, matched by name.
 
@@ -180,6 +189,7 @@ def _loaded(
 ) -> Data:
     if isinstance(data.source, Data):
         return data.source
+    refuse_images(data.source)
     known: dict[str, Any] = {
         "holdout": first(data.holdout, holdout),
         "seed": first(data.split_seed, seed),

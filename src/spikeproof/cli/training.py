@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spikeproof.attacks import AdversarialBatch
 from spikeproof.audit.choice import DataChoice, Given, ImageChoice
+from spikeproof.audit.recorded import refuse_images
 from spikeproof.cli.common import Tell, intensities_of, number
 from spikeproof.errors import InvalidRecording
 from spikeproof.evaluate import answer
@@ -66,6 +67,7 @@ def _images(given: ImageChoice, holdout: int | float, split_seed: int) -> Lesson
 
 def _recordings(given: DataChoice, holdout: int | float, split_seed: int, binning: Grid) -> Lessons:
     assert not isinstance(given.source, Data)
+    refuse_images(given.source)
     loaded = load_data(
         given.source,
         holdout=holdout,

@@ -6,11 +6,12 @@ from spikeproof.images.files import write_image
 from spikeproof.images.idx import load_idx, read_idx
 from spikeproof.images.set import ImageData, Images
 from spikeproof.images.sheets import load_sheets
-from spikeproof.images.sources import load_images
+from spikeproof.images.sources import holds_images, load_images
 
 __all__ = [
     "ImageData",
     "Images",
+    "holds_images",
     "load_arrays",
     "load_digit_images",
     "load_idx",

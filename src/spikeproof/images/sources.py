@@ -46,3 +46,11 @@ def load_images(
         f"{path}: holds no images that are known; needed are IDX files (MNIST), sheets of CIFAR-10,"
         " images.npy and labels.npy, or .npz; recordings of events are given with --data"
     )
+
+
+def holds_images(spec: object) -> bool:
+    """Whether ``spec`` is a folder with files that are of images and of nothing else."""
+    if not isinstance(spec, str | Path) or not Path(spec).is_dir():
+        return False
+    folder = Path(spec)
+    return holds_idx(folder) or holds_sheets(folder) or (folder / "images.npy").is_file()
