@@ -7,7 +7,8 @@ import pytest
 import torch
 from tests.cli.conftest import call, succeed
 
-from spikeproof import results
+from spikeproof import Settings, results, run_audit
+from spikeproof.audit.choice import ImageChoice
 from spikeproof.evaluate import answer
 from spikeproof.images import load_arrays, load_images
 from spikeproof.models import load_checkpoint
@@ -113,6 +114,24 @@ def test_the_same_command_again_computes_nothing(audited_images):
     result = call(*command, "--eps", "0.2")
     assert result.exit_code == 2
     assert "eps 0.0156863/0.3, not 0.2" in result.stderr
+
+
+def test_an_interrupted_audit_continues_with_the_same_figures(
+    audited_images, pictures, sees, tmp_path
+):
+    folder, *_ = audited_images
+    settings = Settings(recordings=6, steps=6, eps=(4 / 255, 0.3))
+
+    def stop(p):
+        if p.doing == "Shortest change":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(sees, ImageChoice(pictures), out=tmp_path, settings=settings, progress=stop)
+    assert not results.load(tmp_path).complete
+    run_audit(sees, ImageChoice(pictures), out=tmp_path, settings=settings)
+    for path in (folder / "rows").iterdir():
+        assert (tmp_path / "rows" / path.name).read_text() == path.read_text()
 
 
 def test_attacked_images_are_images_to_audit(audited_images, sees, tmp_path):

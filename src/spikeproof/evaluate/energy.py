@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from spikeproof.adapters import Adapted, Averaged
 from spikeproof.adapters.averaged import repeatable
+from spikeproof.models.coded import Coded
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.modules import Weighted
 from spikeproof.models.network import Network
@@ -54,6 +55,7 @@ def work(model: Any, x: Cells, chunk: int = 32) -> Work | None:
     if isinstance(model, Averaged):
         return _mean_draw(model, x)
     inside = model.module if isinstance(model, Adapted) else model
+    inside = inside.network if isinstance(inside, Coded) else inside
     if not isinstance(inside, nn.Module):
         return None
     if not isinstance(inside, Network):
