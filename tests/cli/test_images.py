@@ -203,7 +203,7 @@ def test_a_model_from_a_file_of_ones_own(pictures, tmp_path):
         (("audit", "--model", "{sees}", "--images", "{few}", "--eps", "8"), "not between 0 and 1"),
         (("audit", "--model", "{sees}", "--images", "{few}", "--norm", "l3"), "no norm 'l3'"),
         (("audit", "--model", "{sees}", "--images", "{few}", "--draws", 3), "is not random"),
-        (("attack", "--model", "{sees}", "--out", "{out}"), "was trained on 'few'"),
+        (("attack", "--model", "{sees}", "--out", "{out}"), "this is for recordings of events"),
         (("audit", "--data", "{arrays}"), "holds images, not recordings of events"),
         (("train", "--data", "{arrays}", "--out", "{out}.safetensors"), "with --images"),
         (("train", "--code", "direct", "--out", "{out}.safetensors"), "are for images"),

@@ -72,10 +72,7 @@ class Ready:
     def _recorded(self) -> Recorded:
         if isinstance(self.source, Recorded):
             return self.source
-        raise InvalidModel(
-            f"{self.about['name']}: sees images, and this command is for recordings of events; use"
-            " `spikeproof audit`"
-        )
+        raise _sees_images(self.about)
 
 
 def ready(
@@ -84,15 +81,19 @@ def ready(
     progress: Callable[[str], None] = lambda _: None,
     *,
     strict: bool = True,
+    images: bool = True,
 ) -> Ready:
     """Load, bin, adapt and examine what the user named; ``strict`` refuses what failed.
 
-    Raises :class:`InvalidModel` for a model that cannot be attacked as it is, with what to
-    change, and :class:`InvalidRecording` for recordings or images that do not suit it.
+    Without ``images`` a checkpoint that sees them is refused. Raises :class:`InvalidModel` for a
+    model that cannot be attacked as it is, with what to change, and :class:`InvalidRecording` for
+    recordings or images that do not suit it.
     """
     progress("loading the model")
     own = _own(model, isinstance(data, ImageChoice))
     fetched = None if own is not None else fetch(model)
+    if own is not None and own.grid is None and not images:
+        raise _sees_images(own.about)
     data = _given(own, data)
     progress(f"loading the {'images' if isinstance(data, ImageChoice) else 'recordings'}")
     source: Recorded | Pictured
@@ -118,6 +119,13 @@ def ready(
     sound = all(check.ok or check.level != "error" for check in checks)
     gradients = not sound or has_gradient(victims.search, sample, labels)
     return Ready(victims.model, victims.search, victims.about, source, classes, checks, gradients)
+
+
+def _sees_images(about: dict[str, Any]) -> InvalidModel:
+    return InvalidModel(
+        f"{about['name']}: sees images, and this is for recordings of events; use `spikeproof"
+        " audit --images`"
+    )
 
 
 def sensor_of(choice: ModelChoice) -> tuple[int | None, int | None]:

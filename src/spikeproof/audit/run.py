@@ -84,9 +84,10 @@ def audit(
     unchanged = clean(subject, store, parts, settings.keep, telling("clean recordings", _CLEAN))
     if not bool((unchanged.predictions == subject.labels).any()):
         store.forget()  # nothing to keep, so that another try finds the folder free
+        given = "--images" if subject.of_images else "--data, its binning"
         raise InvalidModel(
             f"the model classifies none of the {subject.noun} right, so there is nothing to attack;"
-            " check that the data, their binning and the order of classes are those of its training"
+            f" check that {given} and the order of its classes are those of its training"
         )
     queries, surrogate = Queries(), _surrogate(subject, store, settings)
     predictions = unchanged.predictions

@@ -83,10 +83,10 @@ def quartiles(summary: Summary | None, *, as_percent: bool = False) -> str:
 
 
 def level(value: float) -> str:
-    """An intensity: ``8/255`` for a whole number of grey levels, ``0.1`` for others."""
+    """An intensity: ``0.1`` where that is exact, ``8/255`` for a whole number of grey levels."""
     whole = round(value * _LEVELS)
-    exact = whole > 0 and abs(value * _LEVELS - whole) < 1e-4
-    return f"{whole}/{_LEVELS}" if exact and whole < _LEVELS else number(value)
+    exact = abs(value * _LEVELS - whole) < 1e-6 and 0 < whole < _LEVELS
+    return f"{whole}/{_LEVELS}" if exact and round(value, 3) != value else number(value)
 
 
 def amount(value: float | None, norm: str | None) -> str:
@@ -188,7 +188,7 @@ def _control(control: Attack) -> str:
     flips = control.flips.median if control.flips else None
     many = f", with a median of {number(flips)} changes," if flips is not None else ""
     if control.norm is not None:
-        many = ", with changes of the same size,"
+        many = ", with changes that are no larger,"
     return f"Its random control{many} fools it on {share(control.success)}."
 
 
