@@ -28,11 +28,11 @@ MAY_IMPORT = {
     "evaluate": BASE | {"models", "adapters", "engine", "goals", "threats", "attacks", "results"},
     "audit": BASE
     | {"adapters", "models", "events", "goals", "threats", "attacks", "training", "evaluate"}
-    | {"engine", "results"},
+    | {"engine", "images", "results"},
     "recipes": BASE
     | {"images", "events", "models", "adapters", "engine", "goals", "threats", "attacks"}
     | {"training", "evaluate", "results"},
-    "report": {"errors", "events", "results"},
+    "report": {"errors", "events", "images", "results"},
 }
 ANYTHING = {"__init__", "__main__", "api", "cli"}  # the public face may know everything
 

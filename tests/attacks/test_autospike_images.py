@@ -62,4 +62,20 @@ def test_the_stages_of_images():
     assert stages(Linf(0.1), Mislead(labels), "budget", 5)[-2].kind == "gradient-free"
     assert stages(L2(), Mislead(labels), "minimum", 5)[-1].kind == "refinement"
     assert not [s for s in stages(Linf(0.1), Target(labels), "budget", 5) if s.rank]
-    assert "square" not in [s.name for s in stages(L0(3), Mislead(labels), "budget", 5)]
+    last = stages(L0(3), Mislead(labels), "budget", 5)[-1]
+    assert (last.name, last.kind) == ("sparse search", "gradient-free")
+
+
+@pytest.mark.parametrize("threat", [Linf(), L2(), L0()], ids=str)
+def test_without_gradients_the_smallest_change_is_searched_by_asking(seer, threat):
+    net, x, labels = seer
+
+    def closed(x):
+        with torch.no_grad():
+            return net(x)
+
+    found = AutoSpike(steps=20).evaluate(Victim(closed), x, Mislead(labels), threat, rng=rng())
+    assert torch.isfinite(found.cost).all()
+    assert (found.cost < threat.limit(x) / 2).all()
+    assert {d.kind for d in found.did} <= {"gradient-free", "refinement"}
+    assert not any(d.gradients for d in found.did)

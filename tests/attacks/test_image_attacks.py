@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from spikeproof.adapters import Averaged
-from spikeproof.attacks import APGD, FGSM, PGD, DualAveraging, RandomEdits, Smallest, Square, Victim
+from spikeproof.attacks import (
+    APGD,
+    FGSM,
+    PGD,
+    DualAveraging,
+    RandomEdits,
+    Smallest,
+    SparseSearch,
+    Square,
+    Victim,
+)
 from spikeproof.attacks.apgd import checkpoints_of
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Mislead, Target, cross_entropy, dlr, margin
@@ -27,6 +37,8 @@ ATTACKS = {
     "square": Square(queries=40),
     "square, from APGD": Square(queries=30, first=APGD(margin, steps=6)),
     "smallest, by squares": Smallest(Square(queries=20), rounds=3, anew=False),
+    "sparse search": SparseSearch(queries=40),
+    "smallest, by sparse search": Smallest(SparseSearch(queries=20), rounds=3),
     "random": RandomEdits(),
 }
 THREATS = [Linf(0.1), Linf(), Linf(0.0), L2(0.6), L2(), L0(3), L0()]
@@ -63,7 +75,7 @@ def fooled(net, adv, labels):
 )
 def test_contract(seers, name, threat, model):
     attack = ATTACKS[name]
-    if "square" in name and isinstance(threat, L0):
+    if ("square" in name) if isinstance(threat, L0) else ("sparse" in name):
         return  # refused: see below
     net, x, labels, wrong, wrong_labels = seers[model]
     before = x.clone()
@@ -240,6 +252,21 @@ def test_square_has_no_moves_for_single_pixels(seers):
     net, x, labels, *_ = seers["spiking"]
     with pytest.raises(InvalidThreat, match="not of L0"):
         Square()(Victim(net), x, Mislead(labels), L0(3), rng=rng())
+
+
+def test_a_search_over_pixels_finds_more_than_chance_and_needs_no_gradient(seers):
+    net, x, labels, *_ = seers["spiking"]
+    goal, threat, found = Mislead(labels), L0(3), {}
+    for name, attack in (("random", RandomEdits()), ("search", SparseSearch(300))):
+        victim = Victim(net)
+        adv = attack(victim, x, goal, threat, rng=rng())
+        assert victim.queries.gradients == 0
+        assert victim.queries.forwards <= 300 * len(x)
+        assert threat.check(x, adv).ok.all()
+        found[name] = int(fooled(net, adv, labels).sum())
+    assert found["search"] > found["random"]
+    with pytest.raises(InvalidThreat, match="needs L0, not Linf"):
+        SparseSearch()(Victim(net), x, goal, Linf(0.1), rng=rng())
 
 
 CODES = {

@@ -35,6 +35,7 @@ def subject(model, about=None, n=60):
         clean=lambda part: x[part].float(),
         classes=("0", "1"),
         checks=(),
+        of_images=False,
         __len__=lambda: n,
     )
 

@@ -96,13 +96,13 @@ def test_distributions_of_many_shapes(audit, flips):
     rows = tuple(Row(k, 0, 0, 1, True, True, f) for k, f in enumerate(flips))
     attack = replace(audit.attack("flip-minimum"), rows=rows)
     parsed(charts.distribution(attack))
-    assert 0 not in charts.fooled_flips(attack)
+    assert 0 not in charts.fooled_costs(attack)
 
 
 def test_invalid_results_are_not_counted(audit):
     rows = (Row(0, 0, 0, 1, True, False, 4), Row(1, 0, 0, 1, True, True, 9))
     attack = replace(audit.attack("flip-minimum"), rows=rows)
-    assert charts.fooled_flips(attack) == [9]
+    assert charts.fooled_costs(attack) == [9]
 
 
 def test_hostile_names_are_only_text(audit):

@@ -35,6 +35,25 @@ def test_percent_never_rounds_to_certainty(value, text):
     assert plainly(words.percent(value)) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (2 / 255, "2/255"), (0.1, "0.1"), (0.2, "0.2"), (0.0333333, "0.0333"), (1.0, "1")],
+)
+def test_intensities_are_grey_levels_where_they_are_whole(value, text):
+    assert words.level(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "norm", "text"),
+    [
+        (0.0312, "linf", "up to 0.0312"), (0.52, "l2", "length 0.52"), (1.0, "l0", "1 pixel"),
+        (3.0, "l0", "3 pixels"), (None, "linf", "–"),
+    ],
+)  # fmt: skip
+def test_amounts_have_their_unit(value, norm, text):
+    assert plainly(words.amount(value, norm)) == text
+
+
 def test_interval_and_quartiles():
     part = Proportion(97, 100, 0.97, 0.915, 0.99)
     assert plainly(words.interval(part)) == "92–99 %"

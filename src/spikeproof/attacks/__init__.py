@@ -11,6 +11,7 @@ from spikeproof.attacks.patch import FitPatch, Sticker
 from spikeproof.attacks.pgd import PGD
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.sparse_search import SparseSearch
 from spikeproof.attacks.square import Square
 from spikeproof.attacks.transfer import Transfer
 from spikeproof.attacks.universal import FitUniversal, Pattern
@@ -30,6 +31,7 @@ __all__ = [
     "RandomEdits",
     "Smallest",
     "SparseFlip",
+    "SparseSearch",
     "Square",
     "Sticker",
     "Transfer",

@@ -1,10 +1,11 @@
 """Adversarial training: a part of every batch is attacked before the network learns from it.
 
 The outer problem of adversarial training (Madry et al., ICLR 2018) is the training's; this is the
-inner one, solved by few steps of sparse flip at a fixed budget. As there, the budget is that of the
-threat the network is meant to withstand. The rest of the batch stays as it is, which keeps clean
-accuracy up; recordings that the network gets wrong already are left alone. Gradients are those of
-the network's own surrogate: in so few steps a narrower one, which wins in the end, fools fewer.
+inner one, solved at a fixed budget by few steps of sparse flip, of images by projected steps of
+half the budget. As there, the budget is that of the threat the network is meant to withstand. The
+rest of the batch stays as it is, which keeps clean accuracy up; recordings that the network gets
+wrong already are left alone. Gradients are those of the network's own surrogate: in so few steps a
+narrower one, which wins in the end, fools fewer.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 
 import torch
 
+from spikeproof.attacks.base import Attack
+from spikeproof.attacks.pgd import PGD
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Mislead
 from spikeproof.models.described import Described
-from spikeproof.threats import Threat
+from spikeproof.threats import Ball, Threat
 from spikeproof.types import Cells, Labels
 
 
@@ -35,7 +38,7 @@ class AdversarialBatch:
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        if getattr(self.threat, "budget", 0) is None:
+        if None in (getattr(self.threat, "budget", 0), getattr(self.threat, "eps", 0)):
             raise InvalidThreat(
                 "adversarial training needs a budget; give a share of the active cells such as 2%"
             )
@@ -46,7 +49,11 @@ class AdversarialBatch:
     def __call__(self, network: Described, x: Cells, labels: Labels) -> Cells:
         """``x`` ``[N, T, P, H, W]`` with its first recordings attacked."""
         first = round(self.share * len(x))
-        attack = SparseFlip("budget", self.steps)
+        attack: Attack
+        if isinstance(self.threat, Ball):
+            attack = PGD(steps=self.steps, size=0.5)
+        else:
+            attack = SparseFlip("budget", self.steps)
         victim = Victim(network, surrogate=None, chunk=max(1, first))
         goal = Mislead(labels[:first])
         adv = attack(victim, x[:first], goal, self.threat, rng=torch.Generator())

@@ -15,7 +15,7 @@ to the dearest, and a recording counts as robust only if all of them fail:
 
 Gradient rules need neurons of ours and are left out for others. On images the gradient attacks are
 Auto-PGD with three losses and dual averaging; Square asks for no gradient, alone and from where
-Auto-PGD gave up.
+Auto-PGD gave up; where pixels are counted, a random search does.
 
 For fewest edits the first two see all recordings, as each is the best for some of them; more of the
 kind makes results little cheaper for what it takes (docs/results.md). Everything else is a last
@@ -32,11 +32,13 @@ import torch
 from torch import Generator
 
 from spikeproof.attacks.apgd import APGD
+from spikeproof.attacks.base import Attack
 from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.ensemble import Did, Search, Stage
 from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.sparse_search import SparseSearch
 from spikeproof.attacks.square import Square
 from spikeproof.attacks.transfer import Transfer
 from spikeproof.attacks.victim import SHARP, TURNS, Queries, Victim
@@ -112,7 +114,7 @@ class AutoSpike:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
         found = stages(threat, goal, self.mode, self.steps)
         if isinstance(threat, Ball):  # whose stages ask without gradients too
-            return tuple(s for s in found if gradients or s.kind == "gradient-free")
+            return found if gradients else tuple(s for s in found if _asks(s))
         return (*(found if gradients else ()), *self._asking(threat, gradients))
 
     def _asking(self, threat: Threat, gradients: bool) -> list[Stage]:
@@ -138,6 +140,21 @@ class AutoSpike:
         if self.mode == "minimum" and not gradients:
             found.append(Stage("polish", Polish(self.queries), "refinement"))
         return found
+
+
+def _asks(stage: Stage) -> bool:
+    """Whether a stage for images gets along without gradients."""
+    search = getattr(stage.attack, "__self__", stage.attack)  # of a refinement
+    search = search.attack if isinstance(search, Smallest) else search
+    return isinstance(search, SparseSearch) or (isinstance(search, Square) and search.first is None)
+
+
+def single(threat: Threat, mode: Mode, steps: int) -> Attack:
+    """One plain attack of the kind of the ensemble's first stage."""
+    if not isinstance(threat, Ball):
+        return SparseFlip(mode, steps)
+    climber = _climber(threat, margin, steps if mode == "budget" else _short(steps))
+    return climber if mode == "budget" else Smallest(climber)
 
 
 def has_gradient(victim: Victim, x: Cells, goal: Goal) -> bool:
@@ -191,7 +208,7 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
     """The ensemble for images, ``steps`` of each climb; for few pixels mostly dual averaging."""
     few = isinstance(threat, L0)
     queries = _QUERIES * steps
-    steps = steps if mode == "budget" else max(1, steps // 3)  # of each of many climbs
+    steps = steps if mode == "budget" else _short(steps)
 
     def stage(
         name: str,
@@ -200,7 +217,7 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
         rank: int | None = None,
         dual: bool = few,
     ) -> Stage:
-        climber = DualAveraging(loss, steps) if dual else APGD(loss, steps)
+        climber = _climber(threat, loss, steps, dual)
         attack = climber if mode == "budget" else Smallest(climber)
         return Stage(name, attack, surrogate=surrogate, rank=rank)
 
@@ -215,7 +232,9 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
     if isinstance(goal, Mislead):
         found += [stage(f"target {rank}", dlr, rank=rank) for rank in (1, 2, 3)]
     if few:
-        return tuple(found)
+        search = SparseSearch(queries if mode == "budget" else queries // 5)
+        attack = search if mode == "budget" else Smallest(search)
+        return (*found, Stage("sparse search", attack, "gradient-free"))
     found.append(Stage("square", Square(queries), "gradient-free"))
     if mode == "budget":
         found.append(
@@ -225,6 +244,19 @@ def _image_stages(threat: Ball, goal: Goal, mode: Mode, steps: int) -> tuple[Sta
         squeeze = Smallest(Square(queries // 5), rounds=5, anew=False)
         found.append(Stage("squares", squeeze.refine, "refinement", SHARP))
     return tuple(found)
+
+
+def _climber(
+    threat: Ball, loss: Loss, steps: int, dual: bool | None = None
+) -> DualAveraging | APGD:
+    """What climbs ``loss``: dual averaging where few pixels may change, else Auto-PGD."""
+    dual = isinstance(threat, L0) if dual is None else dual
+    return DualAveraging(loss, steps) if dual else APGD(loss, steps)
+
+
+def _short(steps: int) -> int:
+    """Gradient steps of each of the many climbs that look for the smallest change."""
+    return max(1, steps // 3)
 
 
 def _least(threat: Threat) -> float:

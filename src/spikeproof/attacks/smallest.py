@@ -21,6 +21,7 @@ from torch import Generator
 from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.pgd import PGD
+from spikeproof.attacks.sparse_search import SparseSearch
 from spikeproof.attacks.square import Square
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
@@ -41,7 +42,9 @@ class Smallest:
     ``anew`` every climb begins at the best result.
     """
 
-    attack: APGD | DualAveraging | PGD | Square = field(default_factory=lambda: APGD(steps=15))
+    attack: APGD | DualAveraging | PGD | SparseSearch | Square = field(
+        default_factory=lambda: APGD(steps=15)
+    )
     rounds: int = 16
     anew: bool = True
 

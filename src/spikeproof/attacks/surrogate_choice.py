@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.autospike import single
 from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.goals import Goal
 from spikeproof.models.rules import HybridGradient, RateGradient
@@ -100,7 +100,7 @@ def _measure(
     chunk: int,
 ) -> Tried:
     victim = Victim(model, surrogate, chunk)
-    adv = SparseFlip(steps=steps)(victim, x, goal, threat, rng=Generator())
+    adv = single(threat, "minimum", steps)(victim, x, goal, threat, rng=Generator())
     asked = victim.queries.forwards, victim.queries.gradients
     fell = victim.reached(adv, goal) & threat.check(x, adv).ok
     edits = threat.cost(x, adv)[fell]

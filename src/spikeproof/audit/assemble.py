@@ -13,6 +13,7 @@ from spikeproof.audit.settings import Settings
 from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.tally import Tally
+from spikeproof.audit.worded import worded
 from spikeproof.evaluate import proportion, recorded, summary
 from spikeproof.results import SCHEMA, Attack, Audit
 from spikeproof.results import records as rec
@@ -36,7 +37,6 @@ def assemble(
     about = subject.about
     tried = store.get("surrogate") or {"name": "", "trials": []}
     trials = tuple(_trial(t) for t in tried["trials"])
-    grid = subject.grid
     return Audit(
         schema=SCHEMA,
         spikeproof=spikeproof.__version__,
@@ -55,13 +55,13 @@ def assemble(
         ),
         data=rec.Data(
             name=subject.data.name,
-            grid=rec.Grid(grid.bins, grid.window, grid.height, grid.width),
+            **_sight(subject),
             split=subject.data.split,
             classes=subject.classes,
             recordings=len(subject),
             learn_recordings=len(subject.learn_labels),
-            active_cells=summary(clean.column("active")),
-            events=summary(clean.column("events")),
+            active_cells=_known(clean, "active"),
+            events=_known(clean, "events"),
         ),
         clean=rec.Clean(
             accuracy,
@@ -71,7 +71,10 @@ def assemble(
         ),
         attacks=tuple(attacks.values()),
         doubts=doubts.find(subject, attacks, accuracy, trials),
-        checks=tuple(rec.Check(c.name, c.ok, c.detail, c.title) for c in subject.checks),
+        checks=tuple(
+            rec.Check(c.name, c.ok, worded(c.detail, subject.of_images), c.title)
+            for c in subject.checks
+        ),
         trials=trials,
         examples=_examples(subject, tallies, clean.predictions, settings.examples),
         timing=(
@@ -80,6 +83,14 @@ def assemble(
         ),
         **head,
     )
+
+
+def _sight(subject: Subject) -> dict[str, Any]:
+    """The grid of recordings, or the size of images."""
+    if subject.of_images:
+        return {"images": rec.Size(*subject.shape[1:])}
+    grid = subject.grid
+    return {"grid": rec.Grid(grid.bins, grid.window, grid.height, grid.width)}
 
 
 def _trial(tried: dict[str, Any]) -> rec.Trial:
@@ -94,9 +105,9 @@ def _with_control(attack: Attack, control: Attack | None) -> Attack:
     """``attack`` with its control's figures at each budget and target."""
     if control is None:
         return attack
-    by_share = {p.relative: p.robust_accuracy for p in control.curve}
+    by_share = {p.at: p.robust_accuracy for p in control.curve}
     by_target = {t.target: t.success for t in control.per_target}
-    curve = tuple(replace(p, control=by_share.get(p.relative)) for p in attack.curve)
+    curve = tuple(replace(p, control=by_share.get(p.at)) for p in attack.curve)
     targets = tuple(replace(t, control=by_target.get(t.target)) for t in attack.per_target)
     return replace(attack, curve=curve, per_target=targets)
 
@@ -115,6 +126,7 @@ def _examples(
         "periodic",
         "patch-fixed",
         "patch-anywhere",
+        *("linf-minimum", "linf-budget", "l2-minimum", "l0-minimum"),
     ]
     pools = [list(found.get(name, ())) for name in order]
     said = dict(zip(subject.index.tolist(), predictions.tolist(), strict=True))

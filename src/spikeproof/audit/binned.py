@@ -12,6 +12,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikeproof.errors import InvalidRecording
-from spikeproof.events import Events, Grid, Recordings
-from spikeproof.types import Counts
+from spikeproof.audit.settings import Settings
+from spikeproof.errors import InvalidRecording, Unrealisable
+from spikeproof.events import Events, Grid, Recordings, write
+from spikeproof.types import Counts, Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,11 @@ class Binned:
         return len(self.index)
 
     @property
+    def labels(self) -> Labels:
+        """Their classes, ``[N]``."""
+        return torch.from_numpy(self.recordings.labels[self.index])
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """What the shape of all cells together would be."""
         return (len(self), *self.grid.shape)
@@ -89,6 +96,29 @@ class Binned:
                 " data sets"
             )
         return events
+
+    def figures(self, i: int) -> dict[str, int]:
+        """Active cells and events of recording ``i``; it is read again."""
+        return {"active": int(self.active[i]), "events": len(self.events(i))}
+
+    def save(self, i: int, path: Path) -> None:
+        """Write recording ``i`` as it is."""
+        write(path, self.events(i))
+
+    def made(
+        self, i: int, cells: Tensor, settings: Settings, *, retime: bool = False
+    ) -> Callable[[Path], None]:
+        """What writes the stream with these ``cells`` ``[T, P, H, W]`` in the place of ``i``.
+
+        Raises :class:`Unrealisable` if there is none, or if binning it does not give them back.
+        """
+        rng = np.random.default_rng([settings.seed, i])
+        stream = self.grid.unbin(
+            self.events(i), cells, refractory=settings.refractory, retime=retime, rng=rng
+        )
+        if not torch.equal(self.grid.bin(stream), cells):
+            raise Unrealisable("the written stream does not give the attacked cells back")
+        return lambda path: write(path, stream)
 
     def _one(self, i: int) -> Tensor:
         if i in self._kept:

@@ -6,12 +6,15 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from spikeproof.events import Data, Fit
+from spikeproof.images import ImageData
 from spikeproof.types import Model
 
 Holdout: TypeAlias = int | float | None
+HOLDOUT = 0.5
+"""Of data that have no split, and that the model does not come from."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class ModelChoice:
     ``source`` is None (the shipped network), a checkpoint or NIR file, ``FILE.py:NAME`` with
     ``weights``, or any callable or module. ``bins``, ``window`` (µs), ``start`` (µs) and
     ``counts`` say how recordings are binned for it, ``classes`` name its outputs in order. With
-    ``draws`` above 1 so many random draws are averaged. ``fast`` allows attacks to search on a
+    ``draws`` above 1 so many random draws are averaged; a random network from a checkpoint is so
+    anyway. ``fast`` allows attacks to search on a
     faster copy that gives the same spikes. ``device`` is for models from files; a module stays
     where it is.
     """
@@ -61,3 +65,24 @@ class DataChoice:
     told: Callable[[str], None] = warnings.warn
     download: bool = False
     fit: Fit = field(default_factory=Fit)
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """Images, for a model that sees images.
+
+    ``source`` is what ``load_images`` takes, or loaded ``ImageData``; ``holdout`` and
+    ``split_seed`` are for arrays without a split.
+    """
+
+    source: str | Path | ImageData | None = None
+    holdout: Holdout = None
+    split_seed: int | None = None
+
+
+Given: TypeAlias = DataChoice | ImageChoice
+
+
+def first(*values: Any) -> Any:
+    """The first that is said; None if none is."""
+    return next((value for value in values if value is not None), None)

@@ -1,4 +1,4 @@
-"""The model on the unchanged recordings, part by part, with which every audit begins."""
+"""The model on the unchanged samples, part by part, with which every audit begins."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from spikeproof.audit.store import Store
 from spikeproof.audit.subject import Subject
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import activity, answer
-from spikeproof.events import write
 from spikeproof.models.activity import Activity
-from spikeproof.threats.base import counted
 from spikeproof.types import Labels
 
 _WORK = ("spikes", "acs", "macs", "dense_macs", "decided")  # per recording
@@ -30,9 +28,9 @@ _NUMBERS = ("prediction", "active", "events", "synops", *_WORK)
 
 @dataclass(frozen=True, eq=False)
 class Clean:
-    """What the model says of each audited recording, and what is known of it; columns ``[N]``.
+    """What the model says of each audited sample, and what is known of it; columns ``[N]``.
 
-    ``network`` is what of its operations is the same for all recordings, if they were counted.
+    ``network`` is what of its operations is the same for all samples, if they were counted.
     """
 
     numbers: Columns
@@ -41,11 +39,11 @@ class Clean:
 
     @property
     def predictions(self) -> Labels:
-        """Class of each recording, ``[N]``."""
+        """Class of each sample, ``[N]``."""
         return torch.from_numpy(self.numbers["prediction"].astype(np.int64))
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """Figures of all recordings; none if nothing could be measured."""
+        """Figures of all samples; none if nothing could be measured."""
         return self.numbers.get(name, np.zeros(0))
 
     @property
@@ -71,7 +69,7 @@ def clean(
     keep: int | None,
     tell: Callable[[float], None] = lambda _: None,
 ) -> Clean:
-    """Measure what is missing, and write ``keep`` of the recordings into the audit's folder.
+    """Measure what is missing, and write ``keep`` of the samples into the audit's folder.
 
     Raises :class:`InvalidModel` for labels that the model has no output for.
     """
@@ -104,20 +102,17 @@ def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) ->
             " classes; give data with the classes that the model was trained on"
         )
     effort = activity(subject.model, x)
-    active = counted(x > 0)
     rows = []
     for j, i in enumerate(part.tolist()):
-        events = subject.events(i)
         if subject.spread(i, keep):
             path = folder / "recordings" / "clean" / f"{int(subject.index[i])}.npz"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, events)
+            subject.cells.save(i, path)
         rows.append(
             {
                 "place": i,
                 "prediction": int(logits[j].argmax()),
-                "active": int(active[j]),
-                "events": len(events),
+                **subject.cells.figures(i),
                 **(_figures(effort, j) if effort is not None else {}),
             }
         )

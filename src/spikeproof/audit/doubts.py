@@ -13,9 +13,16 @@ from itertools import pairwise
 from typing import Protocol
 
 from spikeproof.audit.subject import Subject
+from spikeproof.audit.worded import worded
 from spikeproof.results import Attack
 from spikeproof.results.records import Doubt, Proportion, Trial
 
+_LIMITLESS = {
+    "flip-minimum": "number of flips",
+    "linf-minimum": "change of intensities",
+    "l2-minimum": "length of the change",
+    "l0-minimum": "number of pixels",
+}  # attacks that could turn any sample into any other
 _MOST = 0.5  # of the results: so many made cheaper without gradients are no accident
 _FEWER, _DEARER = 0.5, 2.0  # successes and edits, beside the best surrogate
 
@@ -69,7 +76,10 @@ def find(
         if attack.measured and not attack.is_control:
             control = attacks.get(attack.control or "")
             found += _about_attack(attack, control)
-    return tuple(found)
+    return tuple(
+        Doubt(worded(d.title, subject.of_images), worded(d.detail, subject.of_images), d.level)
+        for d in found
+    )
 
 
 def about_stages(did: Sequence[StageRecord]) -> list[Doubt]:
@@ -166,7 +176,7 @@ def _about_model(subject: Subject, clean: Proportion) -> list[Doubt]:
                 "No better than guessing",
                 f"It is right on {clean.k} of {clean.n} recordings, as guessing among"
                 f" {len(subject.classes)} classes may be. Robustness says little of such a model:"
-                " check its weights, its classes and how its recordings are binned.",
+                " check its weights, its classes and that recordings come as in its training.",
                 "warning",
             )
         )
@@ -230,11 +240,12 @@ def _about_attack(attack: Attack, control: Attack | None) -> list[Doubt]:
     free = attack.family == "input-specific" and not attack.curve  # as many edits as it likes
     share = attack.success.value
     missed = attack.success.n - attack.success.k - attack.invalid
-    if attack.id == "flip-minimum" and missed > 0:
+    if attack.id in _LIMITLESS and missed > 0:
+        which = f" ({attack.norm})" if attack.norm else ""
         found.append(
             Doubt(
-                "No limit, and still not everything falls",
-                f"With any number of flips allowed the attack fools {attack.success.k} of"
+                f"No limit, and still not everything falls{which}",
+                f"With any {_LIMITLESS[attack.id]} allowed the attack fools {attack.success.k} of"
                 f" {attack.success.n} recordings. Every recording can be turned into one of another"
                 " class, so the attack was stopped by masked gradients or too few steps.",
                 "warning",

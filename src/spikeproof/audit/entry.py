@@ -8,30 +8,29 @@ computed from these rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.autospike import AutoSpike, Mode
+from spikeproof.attacks.autospike import AutoSpike, Mode, single
 from spikeproof.attacks.ensemble import Did
 from spikeproof.attacks.finish import finished
 from spikeproof.attacks.learners import Learner, standard_learners
-from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Queries, Victim
-from spikeproof.audit.settings import Settings
+from spikeproof.audit.settings import Norm, Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.surrogates import Choice
 from spikeproof.errors import Unrealisable
-from spikeproof.evaluate import activity, judge
+from spikeproof.evaluate import Outcome, activity, judge
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat
-from spikeproof.threats.base import counted
+from spikeproof.threats import L0, Ball, Threat
 from spikeproof.types import Cells
+
+_CHUNK = 64  # images at once; they are smaller than recordings
 
 Row: TypeAlias = dict[str, Any]
 Family = Literal["input-specific", "universal", "patch"]
@@ -59,7 +58,8 @@ class Bench:
     def victim(self) -> Victim:
         """The model as attacks see it; what they ask is counted in ``queries``."""
         alone = SHARP if self.surrogate == "ensemble" else self.surrogate
-        return Victim(self.subject.search, alone, queries=self.queries, fast=True)
+        chunk = _CHUNK if self.subject.of_images else Victim.chunk
+        return Victim(self.subject.search, alone, chunk, queries=self.queries, fast=True)
 
     @property
     def learners(self) -> tuple[Learner, ...]:
@@ -79,9 +79,9 @@ class Bench:
         steps = self.settings.steps if mode == "minimum" else max(self.settings.steps // 2, 1)
         judge, victim, proxy = self.subject.model, self.victim, None
         if self.subject.imitated:
-            victim, proxy = Victim(judge, None, queries=self.queries), self.subject.search
+            victim, proxy = replace(victim, model=judge, surrogate=None), self.subject.search
         elif self.surrogate != "ensemble":
-            plain = SparseFlip(mode, steps)
+            plain = single(threat, mode, steps)
             return finished(plain, victim, judge, clean, goal, threat, rng=rng)
         ensemble = AutoSpike(mode, judge, steps, queries=25 * steps, proxy=proxy)
         found = ensemble.evaluate(victim, clean, goal, threat, rng=rng)
@@ -104,7 +104,8 @@ class Entry:
     """A measurable attack. ``control`` is the entry it is compared with.
 
     ``run`` measures one part (indices of audited recordings); ``prepare`` (learning a pattern,
-    say) runs once before. ``cost`` is a rough share of the work, for the progress bar.
+    say) runs once before. ``cost`` is a rough share of the work, for the progress bar; ``norm`` is
+    that of the changes of images.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Entry:
     control: str | None = None
     is_control: bool = False
     cost: float = 1.0
+    norm: Norm | None = None
 
 
 def record(
@@ -132,17 +134,17 @@ def record(
     retime: bool = False,
     extra: Row | None = None,
 ) -> list[Row]:
-    """Judge ``adv`` of the recordings ``chosen`` and write the successful ones as event files.
+    """Judge ``adv`` of the samples ``chosen`` and write the successful ones as files.
 
-    A success whose cells no valid stream can have (refractory time) is no success. ``export``
-    flags which samples to write (default: all); of a ``control`` nothing is written and its energy
-    is not measured.
+    A success that no valid sample can have (of recordings because of the refractory time) is no
+    success. ``export`` flags which samples to write (default: all); of a ``control`` nothing is
+    written and its energy is not measured.
     """
     subject = bench.subject
     clean = subject.clean(chosen)
     outcome = judge(subject.model, clean, adv, goal, threat)
     effort = None if control else activity(subject.model, adv)
-    active = counted(clean > 0)
+    prices = _prices(threat, clean, outcome)
     rows = []
     for j, i in enumerate(chosen.tolist()):
         row: Row = {
@@ -154,10 +156,7 @@ def record(
             "success": bool(outcome.success[j]),
             "valid": bool(outcome.valid[j]),
             "why": outcome.why[j],
-            "flips": int(outcome.cost[j]),
-            "relative": float(outcome.cost[j]) / max(int(active[j]), 1),
-            "added": int(outcome.added[j]),
-            "removed": int(outcome.removed[j]),
+            **prices[j],
             "recording": None,
             **(extra or {}),
         }
@@ -165,41 +164,57 @@ def record(
             row |= effort.of(j)
         if row["success"] and not control and (export is None or bool(export[j])):
             try:
-                row["recording"] = write_recording(bench, entry, i, adv[j], retime)
+                row["recording"] = write_attacked(bench, entry, i, adv[j], retime)
             except Unrealisable as error:
                 row |= {"success": False, "valid": False, "why": str(error)}
         rows.append(row)
     return rows
 
 
-def write_recording(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str | None:
-    """Write the stream with these ``cells``; its name relative to the audit's folder.
+def cost_of(row: Row) -> float:
+    """What the edits of a row come to under its threat."""
+    return float(row["size"] if "size" in row else row["flips"])
 
-    Of a recording that ``settings.keep`` leaves out there is no file, and None is given.
-    Raises :class:`Unrealisable` if there is none, or if binning it does not give ``cells`` back.
+
+def _prices(threat: Threat, clean: Cells, outcome: Outcome) -> list[Row]:
+    """The cost of each sample's edits: how many cells of a recording, how much of an image."""
+    if isinstance(threat, Ball):
+        pixels = clean[:, :, 0].flatten(1).shape[1]
+        return [
+            {"size": size, **({"relative": size / pixels} if isinstance(threat, L0) else {})}
+            for size in outcome.cost.tolist()
+        ]
+    active = (clean > 0).flatten(1).sum(1).clamp(min=1)
+    columns = (outcome.cost, active, outcome.added, outcome.removed)
+    return [
+        {"flips": int(cost), "relative": float(cost) / of, "added": added, "removed": removed}
+        for cost, of, added, removed in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def write_attacked(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str | None:
+    """Write the sample with these ``cells``; its name relative to the audit's folder.
+
+    Of a sample that ``settings.keep`` leaves out there is no file, and None is given. Raises
+    :class:`Unrealisable` if no valid sample has these cells.
     """
-    subject = bench.subject
-    rng = np.random.default_rng([bench.settings.seed, i])
-    stream = subject.grid.unbin(
-        subject.events(i), cells, refractory=bench.settings.refractory, retime=retime, rng=rng
-    )
-    if not torch.equal(subject.grid.bin(stream), cells):
-        raise Unrealisable("the written stream does not give the attacked cells back")
-    if not subject.spread(i, bench.settings.keep):
+    subject, settings = bench.subject, bench.settings
+    write = subject.cells.made(i, cells, settings, retime=retime)
+    if not subject.spread(i, settings.keep):
         return None
-    return _keep(bench, f"{entry}/{int(subject.index[i])}", stream)
+    return _keep(bench, f"{entry}/{int(subject.index[i])}", write)
 
 
 def write_pattern(bench: Bench, name: str, cells: Tensor) -> None:
     """Write the additions of a learned pattern as a recording of its own, to be looked at."""
     grid = bench.subject.grid
-    nothing = Events.empty(grid.width, grid.height)
     if bool((cells > 0).any()):
-        _keep(bench, name, grid.unbin(nothing, (cells > 0).float()))
+        stream = grid.unbin(Events.empty(grid.width, grid.height), (cells > 0).float())
+        _keep(bench, name, lambda path: write(path, stream))
 
 
-def _keep(bench: Bench, name: str, stream: Events) -> str:
+def _keep(bench: Bench, name: str, write: Callable[[Path], None]) -> str:
     path = bench.folder / "recordings" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, stream)
+    write(path)
     return f"recordings/{name}.npz"

@@ -15,7 +15,6 @@ from spikeproof.adapters.adapt import FRAMEWORKS
 from spikeproof.adapters.source import is_source, load_source
 from spikeproof.audit.choice import ModelChoice
 from spikeproof.errors import InvalidModel
-from spikeproof.events import Data
 from spikeproof.models.checkpoint import file_digest
 from spikeproof.models.device import choose, placed
 from spikeproof.types import Model
@@ -117,14 +116,14 @@ def _about(source: Callable[..., object], choice: ModelChoice) -> dict[str, Any]
 
 
 def named(
-    victims: Victims, choice: ModelChoice, data: Data, *, numbered: bool = False
+    victims: Victims, choice: ModelChoice, labels: tuple[str, ...], *, numbered: bool = False
 ) -> tuple[str, ...]:
-    """The classes in logit order: as the user says, or the labels in order if they are as many.
+    """The classes in logit order: as the user says, or the ``labels`` if they are as many.
 
     Labels that are numbers, or ``numbered`` by the user's own program, count the outputs from 0.
     Raises :class:`InvalidModel` if it cannot be known which output is which label.
     """
-    k, labels = victims.n_classes, data.test.classes
+    k = victims.n_classes
     classes = choice.classes or labels
     if len(classes) == k:
         return classes

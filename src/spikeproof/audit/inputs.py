@@ -1,56 +1,44 @@
-"""What an audit is given, a model and recordings, made to fit each other.
+"""What an audit is given, a model and recordings or images, made to fit each other.
 
-A checkpoint of ours says how recordings are binned, which classes there are and which recordings
-were held out of its training: all three are taken from there, so that the model sees what it was
-trained on and is never audited on it. Of any other model these come from the user and the data,
-and an adapter finds out how it is called.
+A checkpoint of ours says what it sees, how recordings are binned, which classes there are and what
+was held out of its training: all are taken from there, so that the model sees what it was trained
+on and is never audited on it. Of any other model these come from the user and the data, and an
+adapter finds out how it is called.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from spikeproof.adapters import Check, examine, has_gradient, require
-from spikeproof.audit.binned import Binned
-from spikeproof.audit.choice import DataChoice, Holdout, ModelChoice
+from spikeproof.adapters import Averaged, Check, examine, has_gradient, require
+from spikeproof.adapters.probes import ask, randomness
+from spikeproof.audit.choice import DataChoice, Given, Holdout, ImageChoice, ModelChoice
 from spikeproof.audit.foreign import Victims, adapted, fetch, named
 from spikeproof.audit.imitate import imitate
+from spikeproof.audit.pictured import Pictured
+from spikeproof.audit.recorded import Recorded, some
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
 from spikeproof.audit.trained import SHIPPED, Trained, load_trained
-from spikeproof.errors import InvalidModel, InvalidRecording, SpikeproofError
-from spikeproof.events import Data, Grid, Recordings, fitted, load_data
-from spikeproof.types import Cells, Labels, Model
+from spikeproof.errors import InvalidModel, SpikeproofError
+from spikeproof.events import Data, Grid
+from spikeproof.images import ImageData
+from spikeproof.types import Cells, Model
 
-__all__ = [
-    "SHIPPED",
-    "Holdout",
-    "Ready",
-    "Trained",
-    "class_index",
-    "load_trained",
-    "ready",
-    "sample_of",
-]
+__all__ = ["SHIPPED", "Holdout", "Ready", "Trained", "class_index", "load_trained", "ready"]
 
-_HOLDOUT = 0.5  # of data that the model does not come from
+DRAWS = 16
+"""Random draws that are averaged of a checkpoint that is random."""
+
 _FOREIGN = ("weights", "layout", "readout", "framework", "classes")  # to say of other models
-_PROBES = 8  # recordings that the model is examined with
-_KEPT = 2**28  # bytes of cells to learn from that stay in memory; of more, the last ones drawn
-_TOLD = 100  # recordings between two words about the reading of them
 
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A model with recordings that suit it.
+    """A model with recordings or images that suit it, its ``source``.
 
     ``model`` gives the verdicts, ``search`` is what attacks see (the same, or a faster copy, or
     other random draws), ``gradients`` whether it gives any. ``classes`` are named in logit order,
@@ -60,62 +48,93 @@ class Ready:
     model: Model
     search: Model
     about: dict[str, Any]
-    data: Data
-    grid: Grid
+    source: Recorded | Pictured
     classes: tuple[str, ...]
     checks: tuple[Check, ...] = ()
     gradients: bool = True
 
+    @property
+    def of_images(self) -> bool:
+        """Whether the model sees images."""
+        return isinstance(self.source, Pictured)
+
+    @property
+    def data(self) -> Data:
+        """The recordings; raises :class:`InvalidModel` if there are images."""
+        return self._recorded.data
+
+    @property
+    def grid(self) -> Grid:
+        """How recordings are binned; raises :class:`InvalidModel` if there are images."""
+        return self._recorded.grid
+
+    @property
+    def _recorded(self) -> Recorded:
+        if isinstance(self.source, Recorded):
+            return self.source
+        raise _sees_images(self.about)
+
 
 def ready(
     model: ModelChoice,
-    data: DataChoice,
+    data: Given,
     progress: Callable[[str], None] = lambda _: None,
     *,
     strict: bool = True,
+    images: bool = True,
 ) -> Ready:
     """Load, bin, adapt and examine what the user named; ``strict`` refuses what failed.
 
-    Raises :class:`InvalidModel` for a model that cannot be attacked as it is, with what to
-    change, and :class:`InvalidRecording` for recordings that do not suit it.
+    Without ``images`` a checkpoint that sees them is refused. Raises :class:`InvalidModel` for a
+    model that cannot be attacked as it is, with what to change, and :class:`InvalidRecording` for
+    recordings or images that do not suit it.
     """
     progress("loading the model")
-    own = _own(model)
-    if own is not None:
-        progress("loading the recordings")
-        grid = _grid(model, own.grid)
-        found = with_classes(fitted(_recordings_of(own, data), grid, data.fit), own.classes)
-        victims, classes = Victims(own.network, own.network, own.about), own.classes
+    own = _own(model, isinstance(data, ImageChoice))
+    fetched = None if own is not None else fetch(model)
+    if own is not None and own.grid is None and not images:
+        raise _sees_images(own.about)
+    data = _given(own, data)
+    progress(f"loading the {'images' if isinstance(data, ImageChoice) else 'recordings'}")
+    source: Recorded | Pictured
+    if isinstance(data, ImageChoice):
+        source = Pictured.found(model, own, data)
     else:
-        source = fetch(model)
-        progress("loading the recordings")
-        loaded = _loaded(data, _HOLDOUT, 0, None, None)
-        shown = loaded.grid or Grid(height=loaded.test.height, width=loaded.test.width)
-        grid = _grid(model, shown)
-        found = fitted(loaded, grid, data.fit)
+        source = Recorded.found(model, own, data)
+    if own is not None:
+        source = source.renamed(own.classes)
+        victims, classes = _trained(own, model, source.sample()[0]), own.classes
+    else:
+        assert fetched is not None
         progress("adapting the model")
-        victims = adapted(source, model, sample_of(found.learn, grid)[0])
-        classes = named(victims, model, found, numbered=isinstance(data.source, Data))
-        found = with_classes(found, classes)
+        victims = adapted(fetched, model, source.sample()[0])
+        by_hand = isinstance(data.source, Data | ImageData)
+        classes = named(victims, model, source.classes, numbered=by_hand)
+        source = source.renamed(classes)
     progress("examining the model")
-    sample, labels = sample_of(found.learn, grid)
+    sample, labels = source.sample()
     checks = examine(victims.model, sample, labels)
     if strict:
         require(checks)
     sound = all(check.ok or check.level != "error" for check in checks)
     gradients = not sound or has_gradient(victims.search, sample, labels)
-    return Ready(
-        victims.model, victims.search, victims.about, found, grid, classes, checks, gradients
+    return Ready(victims.model, victims.search, victims.about, source, classes, checks, gradients)
+
+
+def _sees_images(about: dict[str, Any]) -> InvalidModel:
+    return InvalidModel(
+        f"{about['name']}: sees images, and this is for recordings of events; use `spikeproof"
+        " audit --images`"
     )
 
 
 def sensor_of(choice: ModelChoice) -> tuple[int | None, int | None]:
     """Width and height that a checkpoint of ours was made for; None of any other model."""
     own = _own(choice)
-    return (None, None) if own is None else (own.grid.width, own.grid.height)
+    return (None, None) if own is None or own.grid is None else (own.grid.width, own.grid.height)
 
 
-def _own(choice: ModelChoice) -> Trained | None:
+def _own(choice: ModelChoice, images: bool = False) -> Trained | None:
     """The checkpoint of ours that is meant, if it is one."""
     source = choice.source
     if isinstance(source, str | Path) and Path(source).suffix.lower() == ".safetensors":
@@ -124,118 +143,70 @@ def _own(choice: ModelChoice) -> Trained | None:
         ours = None
     else:
         return None
-    said = [name for name in _FOREIGN if getattr(choice, name) is not None]
-    if said or choice.draws > 1:
-        options = ", ".join(f"--{name}" for name in said or ["draws"])
+    if ours is None and images:
+        raise InvalidModel(
+            "the shipped network sees recordings; say with --model which network sees images"
+            " (`spikeproof train --images` makes one)"
+        )
+    own = load_trained(ours, device=choice.device)
+    said = [f"--{name}" for name in _FOREIGN if getattr(choice, name) is not None]
+    if not said and choice.draws > 1 and own.grid is not None:
+        said = ["--draws"]
+    if said:
         raise InvalidModel(
             f"{ours or 'the shipped network'} knows its weights, its classes and how it is called;"
-            f" leave out {options}, or say with --model which other model is meant"
+            f" leave out {', '.join(said)}, or say with --model which other model is meant"
         )
-    return load_trained(ours, device=choice.device)
+    return own
 
 
-def _grid(choice: ModelChoice, found: Grid) -> Grid:
-    """``found``, where the user does not say otherwise."""
-    said = {
-        name: value
-        for name in ("bins", "window", "start", "counts")
-        if (value := getattr(choice, name)) is not None
-    }
-    return replace(found, **said)
-
-
-def _recordings_of(trained: Trained, data: DataChoice) -> Data:
-    """The recordings that are meant (None: the embedded digits), split as in the training."""
-    about, spec = trained.about, data.source
-    if isinstance(spec, Data):
-        return spec
-    trained_on = about.get("data")
-    if spec is None and trained_on not in (None, "digits"):
-        raise SpikeproofError(
-            f"{trained.source}: was trained on {trained_on!r}; give its recordings with --data"
+def _given(own: Trained | None, data: Given) -> Given:
+    """The data that are meant; raises :class:`InvalidModel` if the model sees the other kind."""
+    if own is None:
+        return data
+    if own.grid is not None and isinstance(data, ImageChoice):
+        raise InvalidModel(
+            f"{own.source}: was trained on recordings of events; give them with --data in the"
+            " place of --images"
         )
-    name = "digits" if spec in (None, "digits") else Path(str(spec)).resolve().name
-    known = about if name == trained_on else {}
-    return _loaded(
-        data,
-        _first(known.get("holdout"), _HOLDOUT),
-        _first(known.get("split_seed"), 0),
-        trained.grid.width,
-        trained.grid.height,
-    )
-
-
-def _loaded(
-    data: DataChoice, holdout: int | float, seed: int, width: int | None, height: int | None
-) -> Data:
-    if isinstance(data.source, Data):
-        return data.source
-    return load_data(
-        data.source,
-        holdout=_first(data.holdout, holdout),
-        seed=_first(data.split_seed, seed),
-        width=_first(data.width, width, None),
-        height=_first(data.height, height, None),
-        root=data.root,
-        repair=data.repair,
-        told=data.told,
-        download=data.download,
-    )
-
-
-def _first(*values: Any) -> Any:
-    return next((v for v in values if v is not None), None)
-
-
-def sample_of(recordings: Recordings, grid: Grid) -> tuple[Cells, Labels]:
-    """A few recordings, spread over the set, as float cells, with their labels."""
-    many = min(_PROBES, len(recordings))
-    chosen = np.linspace(0, len(recordings) - 1, many).astype(int)
-    cells = recordings.grid_batch(grid, chosen).float()
-    return cells, torch.from_numpy(recordings.labels[chosen].copy())
-
-
-def with_classes(data: Data, classes: tuple[str, ...]) -> Data:
-    """``data`` with labels that count in ``classes``, matched by name.
-
-    Raises :class:`InvalidRecording` for a label that is none of them.
-    """
-    return replace(data, learn=_renamed(data, data.learn, classes),
-                   test=_renamed(data, data.test, classes))  # fmt: skip
-
-
-def _renamed(data: Data, part: Recordings, classes: tuple[str, ...]) -> Recordings:
-    if part.classes == classes:
-        return part
-    for name in part.classes:
-        if name not in classes:
-            raise InvalidRecording(
-                f"{data.name}: label {name!r} is outside the model's {len(classes)} classes;"
-                f" choose one of {_some(classes)}, remove its recordings, or train a model on all"
-                " labels"
+    if own.grid is None and isinstance(data, DataChoice):
+        if data.source is not None:
+            raise InvalidModel(
+                f"{own.source}: was trained on images; give them with --images in the place of"
+                " --data"
             )
-    place = np.array([classes.index(name) for name in part.classes], np.int64)
-    return replace(part, labels=place[part.labels], classes=classes)
+        return ImageChoice(holdout=data.holdout, split_seed=data.split_seed)
+    return data
+
+
+def _trained(own: Trained, choice: ModelChoice, sample: Cells) -> Victims:
+    """A checkpoint as victim: a random one is averaged over its draws."""
+    network = own.network
+    with_noise = not randomness(network, sample, ask(network, sample)).ok
+    if not with_noise:
+        if choice.draws > 1:
+            raise InvalidModel(f"{own.source}: is not random; leave out --draws")
+        return Victims(network, network, own.about)
+    draws = choice.draws if choice.draws > 1 else DRAWS
+    said = f"it is random, so logits are averaged over {draws} draws"
+    averaged = Averaged(network, draws=draws)
+    return Victims(averaged, averaged, {**own.about, "assumptions": [said]})
 
 
 def class_index(classes: tuple[str, ...], name: str) -> int:
     """The place of the class ``name``; raises :class:`SpikeproofError` if there is none."""
     if name not in classes:
-        raise SpikeproofError(f"no class {name!r} in the model; choose one of {_some(classes)}")
+        raise SpikeproofError(f"no class {name!r} in the model; choose one of {some(classes)}")
     return classes.index(name)
-
-
-def _some(names: tuple[str, ...], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def subject_of(
     model: ModelChoice,
-    data: DataChoice,
+    data: Given,
     settings: Settings,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Subject:
-    """What ``settings`` audit of a model on recordings."""
+    """What ``settings`` audit of a model on recordings or images."""
     return take(ready(model, data, progress), settings, progress)
 
 
@@ -244,35 +215,12 @@ def take(
 ) -> Subject:
     """Choose ``settings.recordings`` of the test split and ``settings.learn`` to learn from.
 
-    All are read once, one at a time. Raises :class:`InvalidRecording` if one does not fit the grid.
+    Recordings are read once, one at a time. Raises :class:`InvalidRecording` if one does not fit.
     """
-    data, grid = given.data, given.grid
-    rng = np.random.default_rng(settings.seed)
-    chosen = np.sort(rng.permutation(len(data.test))[: settings.recordings])
-    learned = np.sort(rng.permutation(len(data.learn))[: settings.learn])
-    total = len(chosen) + len(learned)
-
-    def read(part: Recordings, index: NDArray[np.int64], most: int, before: int) -> Binned:
-        def tell(done: int) -> None:
-            if done % _TOLD == 1:
-                progress(f"reading recordings, {before + done:,} of {total:,}")
-
-        return Binned.read(part, grid, index, most, tell)
-
-    size = math.prod(grid.shape)
-    cells = read(data.test, chosen, settings.at_once(size), 0)
-    kept = max(1, _KEPT // (size * (2 if grid.counts else 1)))
-    learn_cells = read(data.learn, learned, kept, len(chosen))
-    empty = cells.active == 0
-    if bool(empty.any()):
-        name = data.test.names[int(chosen[int(empty.int().argmax())])]
-        raise InvalidRecording(
-            f"{name}: has no event inside the model's window of {grid.window} µs from"
-            f" {grid.start} µs; align recordings to their first event (--align first), choose"
-            " another --window, or remove the recording"
-        )
+    cells, learn_cells = given.source.taken(settings, progress)
     search, about = given.search, given.about
-    if not given.gradients:
+    imitated = not given.gradients and isinstance(given.source, Recorded)
+    if imitated:
         progress("imitating the model, which gives no gradient")
         imitation = imitate(given.model, learn_cells, seed=settings.seed)
         search = imitation.network
@@ -281,10 +229,9 @@ def take(
         model=given.model,
         search=search,
         about=about,
-        data=data,
-        grid=grid,
+        data=given.source.data,
         cells=cells,
         learn_cells=learn_cells,
         checks=given.checks,
-        imitated=not given.gradients,
+        imitated=imitated,
     )

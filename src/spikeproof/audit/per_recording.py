@@ -1,22 +1,33 @@
-"""Entries that attack each recording on its own, with their random controls."""
+"""Entries that attack each recording or image on its own, with their random controls."""
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from spikeproof.attacks.noise import RandomEdits
-from spikeproof.audit.entry import Bench, Entry, Row, record
-from spikeproof.audit.settings import Settings
+from spikeproof.audit.entry import Bench, Entry, Row, cost_of, record
+from spikeproof.audit.settings import Norm
 from spikeproof.goals import Mislead
-from spikeproof.threats import Flip, Retime, Threat
+from spikeproof.threats import L0, L2, Ball, Flip, Linf, Retime, Threat
 
 _NEAR = 1.1  # times the budget; of 37 tries up to 1.25 times, 1 to 8 % of the cells, none succeeded
+_NEAR_SIZE = (
+    1.25  # of 39 images, 3 fell at 1/1.1 of the smallest change found before, none at 1/1.2
+)
+
+Budgets: TypeAlias = tuple[tuple[float, Flip | Linf], ...]
+"""Figures that name the budgets, ascending, and the threats with these budgets."""
 
 
-def minimum(name: str, title: str, what: str, threat: Threat, settings: Settings) -> list[Entry]:
-    """Fewest edits per recording; the control makes as many edits of the same kind at random."""
-    retime = isinstance(threat, Retime)
+def minimum(name: str, title: str, what: str, threat: Threat) -> list[Entry]:
+    """Fewest edits per sample; the control makes as many edits of the same kind at random.
+
+    Of images these are changes of the same size.
+    """
+    retime, norm = isinstance(threat, Retime), norm_of(threat)
 
     def run(bench: Bench, part: Tensor) -> list[Row]:
         chosen = bench.right(part)
@@ -27,8 +38,9 @@ def minimum(name: str, title: str, what: str, threat: Threat, settings: Settings
 
     def run_control(bench: Bench, part: Tensor) -> list[Row]:
         chosen = bench.right(part)
-        cost = {r["place"]: r["flips"] for r in bench.rows(name)}
-        count = torch.tensor([cost[i] for i in chosen.tolist()], dtype=torch.long)
+        cost = {r["place"]: cost_of(r) for r in bench.rows(name)}
+        size = [cost[i] for i in chosen.tolist()]
+        count = torch.tensor(size, dtype=torch.float32 if isinstance(threat, Ball) else torch.long)
         goal = Mislead(bench.subject.labels[chosen])
         rng = bench.rng(name, "control", int(part[0]))
         clean = bench.subject.clean(chosen)
@@ -37,40 +49,54 @@ def minimum(name: str, title: str, what: str, threat: Threat, settings: Settings
 
     control = f"{name}-random"
     return [
-        Entry(name, title, what, str(threat), "input-specific", run, control=control, cost=25),
+        Entry(
+            name,
+            title,
+            what,
+            str(threat),
+            "input-specific",
+            run,
+            control=control,
+            cost=25,
+            norm=norm,
+        ),
         Entry(
             control,
             f"{title}: random control",
-            "The same number of edits for each recording, chosen at random.",
+            "A change of each image drawn at random, at most as large as the attack's."
+            if isinstance(threat, Ball)
+            else "The same number of edits for each recording, chosen at random.",
             str(threat),
             "input-specific",
             run_control,
             is_control=True,
             cost=0.4,
+            norm=norm,
         ),
     ]
 
 
-def budgets(threat: Flip, settings: Settings) -> list[Entry]:
-    """Success at given budgets, after the fewest flips are known.
+def budgets(name: str, title: str, what: str, known_from: str, threats: Budgets) -> list[Entry]:
+    """Success at given budgets, after the entry ``known_from`` found the fewest edits.
 
-    A recording that fewer flips fool is fooled at the budget; one that needed far more counts as
-    standing; those in between, and those never fooled, are attacked at exactly the budget.
+    What fewer edits fool is fooled at the budget; what needed far more counts as standing; those in
+    between, and those never fooled, are attacked at exactly the budget.
     """
+    here, chance = f"{name}-budget", f"{name}-budget-random"
 
     def run(bench: Bench, part: Tensor) -> list[Row]:
         rows: list[Row] = []
-        known = {r["place"]: r for r in bench.rows("flip-minimum")}
-        for share in settings.shares:
-            limited = threat.at(share)
+        known = {r["place"]: r for r in bench.rows(known_from)}
+        for share, limited in threats:
             chosen = bench.right(part)
             limit = limited.limit(bench.subject.clean(chosen))
+            reach = _NEAR if isinstance(limited, Flip) else _NEAR_SIZE
             near = []
             for i, most in zip(chosen.tolist(), limit.tolist(), strict=True):
                 row = known[i]
-                if row["success"] and row["flips"] <= most:
+                if row["success"] and cost_of(row) <= most:
                     rows.append({**row, "share": share})
-                elif row["success"] and row["flips"] > _NEAR * most:
+                elif row["success"] and cost_of(row) > reach * most:
                     stands = {"prediction": row["clean"], "success": False, "recording": None}
                     rows.append({**row, **stands, "share": share})
                 else:
@@ -79,8 +105,8 @@ def budgets(threat: Flip, settings: Settings) -> list[Entry]:
                 left = torch.tensor(near)
                 goal = Mislead(bench.subject.labels[left])
                 clean = bench.subject.clean(left)
-                adv = bench.evaluate("budget", clean, goal, limited, bench.rng("flip-budget"))
-                where, extra = f"flip-budget/{100 * share:g}", {"share": share}
+                adv = bench.evaluate("budget", clean, goal, limited, bench.rng(here))
+                where, extra = f"{here}/{_figure(share, limited)}", {"share": share}
                 rows += record(bench, where, left, adv, goal, limited, extra=extra)
         return rows
 
@@ -89,35 +115,37 @@ def budgets(threat: Flip, settings: Settings) -> list[Entry]:
         chosen = bench.right(part)
         goal = Mislead(bench.subject.labels[chosen])
         clean = bench.subject.clean(chosen)
-        for share in settings.shares:
-            limited = threat.at(share)
-            rng = bench.rng("flip-budget-random", share, int(part[0]))
+        for share, limited in threats:
+            rng = bench.rng(chance, share, int(part[0]))
             adv = RandomEdits()(bench.victim, clean, goal, limited, rng=rng)
             rows += record(
                 bench, "", chosen, adv, goal, limited, control=True, extra={"share": share}
             )
         return rows
 
-    top = f"{threat.at(settings.shares[-1])}" if settings.shares else str(threat)
+    top, norm = (str(threats[-1][1]), norm_of(threats[-1][1])) if threats else ("", None)
     return [
+        Entry(here, title, what, top, "input-specific", run, control=chance, cost=6, norm=norm),
         Entry(
-            "flip-budget",
-            "Flips within a budget",
-            "How many recordings fall when only so many events may be added or removed.",
-            top,
-            "input-specific",
-            run,
-            control="flip-budget-random",
-            cost=6,
-        ),
-        Entry(
-            "flip-budget-random",
-            "Flips within a budget: random control",
-            "As many flips as the budget allows, chosen at random.",
+            chance,
+            f"{title}: random control",
+            "As much as the budget allows, chosen at random.",
             top,
             "input-specific",
             run_control,
             is_control=True,
             cost=2,
+            norm=norm,
         ),
     ]
+
+
+def norm_of(threat: Threat) -> Norm | None:
+    """The norm that a threat over intensities is measured in."""
+    norms: dict[type, Norm] = {Linf: "linf", L2: "l2", L0: "l0"}
+    return norms.get(type(threat))
+
+
+def _figure(share: float, threat: Flip | Linf) -> str:
+    """The budget in the name of a folder: percent of cells, or thousandths of the range."""
+    return f"{100 * share:g}" if isinstance(threat, Flip) else f"{1000 * share:.4g}"

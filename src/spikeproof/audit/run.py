@@ -65,12 +65,14 @@ def audit(
             **settings.to_dict(),
             "shares": list(settings.shares),
             "universal_shares": list(settings.universal_shares),
+            "eps": list(settings.eps),
+            "norms": list(settings.norms),
         },
         "version": spikeproof.__version__,
         "created": _now(),
     }
     created = store.open(identity, fresh=fresh)["created"]
-    at_once = settings.at_once(math.prod(subject.grid.shape))
+    at_once = settings.at_once(math.prod(subject.shape))
     parts = torch.split(torch.arange(len(subject)), at_once)
     entries = standard(subject, settings)
     total = _CLEAN + sum(e.cost for e in entries)
@@ -82,9 +84,10 @@ def audit(
     unchanged = clean(subject, store, parts, settings.keep, telling("clean recordings", _CLEAN))
     if not bool((unchanged.predictions == subject.labels).any()):
         store.forget()  # nothing to keep, so that another try finds the folder free
+        given = "--images" if subject.of_images else "--data, its binning"
         raise InvalidModel(
-            "the model classifies none of the recordings right, so there is nothing to attack;"
-            " check that --data, its binning and the order of its classes are those of its training"
+            f"the model classifies none of the {subject.noun} right, so there is nothing to attack;"
+            f" check that {given} and the order of its classes are those of its training"
         )
     queries, surrogate = Queries(), _surrogate(subject, store, settings)
     predictions = unchanged.predictions
@@ -133,7 +136,11 @@ def _surrogate(subject: Subject, store: Store, settings: Settings) -> Choice:
     kept = store.get("surrogate")
     if kept is None:
         surrogate, trials = surrogate_of(
-            settings.surrogate, subject.search, subject.learn_cells, subject.learn_labels
+            settings.surrogate,
+            subject.search,
+            subject.learn_cells,
+            subject.learn_labels,
+            pictures=subject.of_images,
         )
         kept = {"name": name_of(surrogate), "trials": trials}
         store.put("surrogate", kept)

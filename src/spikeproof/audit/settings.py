@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from spikeproof.errors import InvalidThreat
 
+Norm = Literal["linf", "l2", "l0"]
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l0")
 PART_BYTES = 2**28  # of the float cells of a part; attacks hold a few such tensors
 
 
@@ -24,6 +26,9 @@ class Settings:
     the gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
     single one a name with its setting, ``own`` or ``auto``. Event files are written of ``keep``
     recordings, spread evenly over the audited ones (None: of all).
+
+    Of images the budgets are ``eps``, of the range [0, 1], for the maximum norm; in each of the
+    ``norms`` the smallest change is searched for.
     """
 
     recordings: int = 100
@@ -44,6 +49,8 @@ class Settings:
     examples: int = 8
     surrogate: str = "ensemble"
     keep: int | None = None
+    eps: tuple[float, ...] = (2 / 255, 4 / 255, 8 / 255, 0.1)
+    norms: tuple[Norm, ...] = NORMS
 
     def __post_init__(self) -> None:
         for name in (
@@ -60,6 +67,12 @@ class Settings:
                     f"budget {share} is not a share between 0 and 1 of the active cells"
                 )
 
+        for eps in self.eps:
+            if not 0 < eps <= 1:
+                raise InvalidThreat(f"eps {eps:g} is not between 0 and 1, the range of intensities")
+        if not self.norms or not set(self.norms) <= set(NORMS):
+            raise InvalidThreat(f"norms {list(self.norms)}: choose some of {', '.join(NORMS)}")
+
     def at_once(self, cells: int) -> int:
         """Recordings of so many ``cells`` in a part: ``part``, or as many as memory should hold."""
         return max(1, min(self.part, PART_BYTES // (4 * cells)))
@@ -67,3 +80,12 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""
         return asdict(self)
+
+
+def norms_of(text: str) -> tuple[Norm, ...]:
+    """``linf,l2`` as norms; raises :class:`InvalidThreat` for a name that is none."""
+    words = tuple(word.strip() for word in text.split(","))
+    unknown = [word for word in words if word not in NORMS]
+    if unknown:
+        raise InvalidThreat(f"no norm {unknown[0]!r}; choose some of {', '.join(NORMS)}")
+    return tuple(norm for norm in NORMS if norm in words)

@@ -1,41 +1,89 @@
-"""The standard audit: which attacks run, each with its control, from cheapest to dearest."""
+"""The standard audit: which attacks run, each with its control, from cheapest to dearest.
+
+Recordings are attacked by edits of their events, images by changes of their intensities.
+"""
 
 from __future__ import annotations
 
 from spikeproof.attacks.patch import FitPatch
+from spikeproof.audit.binned import Binned
 from spikeproof.audit.entry import Entry
 from spikeproof.audit.learned import patch, universal
 from spikeproof.audit.per_recording import budgets, minimum
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
-from spikeproof.threats import Flip, Patch, Retime, Universal
+from spikeproof.threats import L0, L2, Flip, Linf, Patch, Retime, Universal
 
 
 def standard(subject: Subject, settings: Settings) -> list[Entry]:
     """The entries of the standard audit of ``subject``."""
-    mean_active = float(subject.learn_cells.active.float().mean())
+    return _of_images(settings) if subject.of_images else _of_recordings(subject, settings)
+
+
+def _of_images(settings: Settings) -> list[Entry]:
+    """The smallest change in every norm; in the maximum norm also what given budgets are worth."""
+    entries: list[Entry] = []
+    if "linf" in settings.norms:
+        entries += minimum(
+            "linf-minimum",
+            "Smallest change of all pixels",
+            "Moves every intensity by as little as it can, for each image on its own.",
+            Linf(),
+        )
+        entries += budgets(
+            "linf",
+            "Changes within a budget",
+            "How many images fall when every intensity may be moved by so much.",
+            "linf-minimum",
+            tuple((eps, Linf(eps)) for eps in settings.eps),
+        )
+    if "l2" in settings.norms:
+        entries += minimum(
+            "l2-minimum",
+            "Shortest change",
+            "Changes intensities by a vector of the least Euclidean length.",
+            L2(),
+        )
+    if "l0" in settings.norms:
+        entries += minimum(
+            "l0-minimum",
+            "Fewest pixels",
+            "Sets as few pixels as it can, each to anything.",
+            L0(),
+        )
+    return entries
+
+
+def _of_recordings(subject: Subject, settings: Settings) -> list[Entry]:
+    """Fewest edits of each kind, budgets, universal patterns and patches."""
+    learn = subject.learn_cells
+    assert isinstance(learn, Binned)
+    mean_active = float(learn.active.float().mean())
     entries = [
         *minimum(
             "flip-minimum",
             "Fewest flips",
             "Adds and removes single events, as few as it can, for each recording on its own.",
             Flip(),
-            settings,
         ),
-        *budgets(Flip(), settings),
+        *budgets(
+            "flip",
+            "Flips within a budget",
+            "How many recordings fall when only so many events may be added or removed.",
+            "flip-minimum",
+            tuple((share, Flip(share)) for share in settings.shares),
+        ),
         *minimum(
             "add-minimum",
             "Fewest additions",
             "Only adds events, as noise and reflections do.",
             Flip(remove=False),
-            settings,
         ),
         *minimum(
             "remove-minimum",
             "Fewest removals",
             "Only removes events, as dead pixels and filters do.",
             Flip(add=False),
-            settings,
         ),
     ]
     if not subject.grid.counts:  # moving events has a meaning for cells that are 0 or 1
@@ -44,7 +92,6 @@ def standard(subject: Subject, settings: Settings) -> list[Entry]:
             "Fewest moves in time",
             "Only shifts events in time; every pixel keeps its number of events.",
             Retime(settings.max_shift),
-            settings,
         )
     for share in settings.universal_shares:
         threat = Universal(budget=int(share * mean_active))

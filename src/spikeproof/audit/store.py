@@ -121,7 +121,9 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
 
 
 def _said(value: Any) -> str:
-    return "/".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value}"
+    if not isinstance(value, list):
+        return f"{value}"
+    return "/".join(v if isinstance(v, str) else f"{v:g}" for v in value)
 
 
 def write_json(path: Path, value: Any) -> None:

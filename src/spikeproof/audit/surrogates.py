@@ -14,7 +14,7 @@ from spikeproof.goals import Mislead
 from spikeproof.models import Surrogate, surrogate_name, surrogate_named, using_surrogate
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.neuron import LIF, ParametricLIF
-from spikeproof.threats import Flip
+from spikeproof.threats import Flip, Linf
 from spikeproof.types import Labels, Model, Pool
 
 Choice: TypeAlias = Surrogate | Literal["ensemble"] | None
@@ -30,15 +30,15 @@ def check_name(text: str) -> None:
 
 
 def surrogate_of(
-    text: str, model: Model, x: Pool, labels: Labels
+    text: str, model: Model, x: Pool, labels: Labels, *, pictures: bool = False
 ) -> tuple[Choice, list[dict[str, Any]]]:
     """What ``text`` names, and what was tried.
 
     ``ensemble`` is the standard, ``own`` the model's own surrogate, other names a single one.
     A model without spiking layers that are known keeps its own, whatever ``text`` names.
     ``auto`` tries candidates on those of ``x`` ``[N, T, P, H, W]`` that ``model`` classifies
-    right. Raises :class:`InvalidModel` for a name that is unknown, or a rule that the model's
-    neurons cannot take.
+    right; they are ``pictures`` or recordings. Raises :class:`InvalidModel` for a name that is
+    unknown, or a rule that the model's neurons cannot take.
     """
     if text == "ensemble":
         return "ensemble", []
@@ -49,7 +49,8 @@ def surrogate_of(
         with using_surrogate(model, named):
             return (named if _takes_one(model) else None), []
     few = _first_right(model, x, labels)
-    surrogate, table = choose_surrogate(model, x[few].float(), Mislead(labels[few]), Flip())
+    threat = Linf() if pictures else Flip()
+    surrogate, table = choose_surrogate(model, x[few].float(), Mislead(labels[few]), threat)
     return surrogate, [
         {
             "surrogate": name_of(tried.surrogate),

@@ -26,8 +26,8 @@ from spikeproof.results import records as rec
 
 _ROW_FIELDS = {f.name for f in fields(rec.Row)}
 _NUMBERS = (
-    *("place", "label", "prediction", "success", "valid", "flips", "relative", "added", "removed"),
-    *("spikes", "synops", "share", "draw", "target"),
+    *("place", "label", "prediction", "success", "valid", "flips", "size", "relative", "added"),
+    *("removed", "spikes", "synops", "share", "draw", "target"),
 )
 _SPENT = ("seconds", "gradients", "forwards")
 
@@ -74,7 +74,7 @@ def tally(
     hit = _flags(counted, "success")
     by_itself = entry.family == "input-specific" and not entry.is_control
     costs = taken(counted, hit) if by_itself else counted
-    retime = entry.id.startswith("retime")
+    edits = "moved" if entry.id.startswith("retime") else "size" if entry.norm else "flips"
     n, draws = len(hit), len(np.unique(counted.get("draw", np.zeros(1))))
     targets = _per_target(counted, subject.classes)
     shown: list[rec.Row] = []
@@ -100,12 +100,14 @@ def tally(
         if "target" in counted
         else proportion(n - int(hit.sum()), draws * seen),
         invalid=int((~_flags(everything, "valid")).sum()),
-        flips=None if retime else _summary(costs, "flips"),
-        relative=_summary(costs, "relative"),
-        added=None if retime else _summary(costs, "added"),
-        removed=None if retime else _summary(costs, "removed"),
-        moved=_summary(costs, "flips") if retime else None,
-        curve=_curve(everything, seen),
+        norm=entry.norm,
+        flips=_summary(costs, "flips") if edits == "flips" else None,
+        size=_summary(costs, "size") if edits == "size" else None,
+        relative=None if entry.norm in ("linf", "l2") else _summary(costs, "relative"),
+        added=_summary(costs, "added") if edits == "flips" else None,
+        removed=_summary(costs, "removed") if edits == "flips" else None,
+        moved=_summary(costs, "flips") if edits == "moved" else None,
+        curve=_curve(everything, seen, entry.norm),
         per_target=targets,
         energy=_energy(counted, clean),
         pattern=_pattern(entry, store, targets, subject.classes),
@@ -158,13 +160,15 @@ def _right_per_target(rows: Columns, n_classes: int, seen: int) -> Proportion:
     return proportion(int(kept.sum()), len(kept) + (seen - right) * tried)
 
 
-def _curve(rows: Columns, seen: int) -> tuple[rec.Point, ...]:
+def _curve(rows: Columns, seen: int, norm: str | None) -> tuple[rec.Point, ...]:
     """Robust accuracy by budget, for entries that set budgets."""
     share, hit = rows.get("share", np.zeros(0)), _flags(rows, "success")
-    return tuple(
-        rec.Point(proportion(int((~hit[share == one]).sum()), seen), None, float(one))
-        for one in np.unique(share)
-    )
+    left = {
+        float(one): proportion(int((~hit[share == one]).sum()), seen) for one in np.unique(share)
+    }
+    if norm is None:
+        return tuple(rec.Point(right, relative=at) for at, right in left.items())
+    return tuple(rec.Point(right, eps=at) for at, right in left.items())
 
 
 def _energy(rows: Columns, clean: Columns) -> rec.Energy | None:

@@ -198,7 +198,7 @@ def command(
                 told=tell,
             )
             chosen = replace(chosen, source=alone(events, str(recording), label))
-        given = ready(choice, chosen, show)
+        given = ready(choice, chosen, show, images=False)
         aim = None if target is None else class_index(given.classes, target)
         allowed = _threat(threat, budget, max_shift, max_total, size, place, given.grid)
         nothing = torch.zeros(1, *given.grid.shape)

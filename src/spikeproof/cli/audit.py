@@ -13,6 +13,7 @@ from spikeproof.cli.common import (
     check_folder,
     command_line,
     guarded,
+    intensities_of,
     out,
     plainly,
     progress,
@@ -21,7 +22,7 @@ from spikeproof.cli.common import (
     told,
     use_threads,
 )
-from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
+from spikeproof.cli.options import DataOptions, ImageOptions, ModelOptions, RunOptions
 
 if TYPE_CHECKING:
     from spikeproof.audit.subject import Subject
@@ -33,6 +34,7 @@ EXAMPLES = (
     "spikeproof audit --model net.safetensors --data recordings --out audit-net\n\n"
     "spikeproof audit --model my_net.py:build --weights w.pt --data recordings --bins 20\n\n"
     "spikeproof audit --model net.nir --data tonic:NMNIST --root tonic --recordings 400\n\n"
+    "spikeproof audit --model mnist.safetensors --images mnist --eps 8/255,0.1,0.3\n\n"
     "An audit that was interrupted continues when the same command is given again."
 )
 _ATTACKS, _EFFORT = "Attacks", "Effort"
@@ -61,6 +63,7 @@ def command(
     *,
     model: ModelOptions,
     data: DataOptions,
+    images: ImageOptions,
     run: RunOptions,
     budgets: Annotated[
         str,
@@ -91,6 +94,22 @@ def command(
             rich_help_panel=_ATTACKS,
         ),
     ] = 1000,
+    eps: Annotated[
+        str,
+        typer.Option(
+            metavar="X,Y,…",
+            help="Of images: budgets of the curve, by how much every intensity may move.",
+            rich_help_panel=_ATTACKS,
+        ),
+    ] = "2/255,4/255,8/255,0.1",
+    norm: Annotated[
+        str,
+        typer.Option(
+            metavar="linf,l2,l0",
+            help="Of images: the norms in which the smallest change is searched for.",
+            rich_help_panel=_ATTACKS,
+        ),
+    ] = "linf,l2,l0",
     steps: Annotated[
         int,
         typer.Option(
@@ -113,7 +132,7 @@ def command(
     default make an audit quicker and its figures too kind to the network.
     """
     check_folder(folder)
-    shares = shares_of(budgets)
+    shares, radii = shares_of(budgets), intensities_of(eps, "--eps")
     kept = f"Stopped. What is finished is kept in {folder}; the same command"
     with stoppable(f"{kept}{', without --fresh,' if fresh else ''} continues it."):
         with progress() as tell:
@@ -122,7 +141,7 @@ def command(
 
             from spikeproof.audit.inputs import subject_of
             from spikeproof.audit.run import audit
-            from spikeproof.audit.settings import Settings
+            from spikeproof.audit.settings import Settings, norms_of
             from spikeproof.audit.surrogates import check_name
             from spikeproof.report import build
 
@@ -138,8 +157,10 @@ def command(
                 fit_steps=fit_steps,
                 surrogate=model.surrogate,
                 keep=keep,
+                eps=radii,
+                norms=norms_of(norm),
             )
-            subject = subject_of(model.choice(run.device), data.choice(), settings, tell)
+            subject = subject_of(model.choice(run.device), images.choice(data), settings, tell)
         out.print(_head(subject))
         with progress() as tell:
             results = audit(
@@ -157,12 +178,15 @@ def command(
 
 def _head(subject: Subject) -> Table:
     """What is audited, on what, and what was taken for granted."""
-    about, grid, data = subject.about, subject.grid, subject.data
+    about, data = subject.about, subject.data
     model = ", ".join(w for w in (about.get("architecture"), about["kind"]) if w)
     model = f"{about['name']}: {model} network"
-    of = f"{len(subject)} of {len(data.test)} test recordings"
-    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
-    recordings = f"{data.name}: {of}, {len(subject.classes)} classes, {bins}"
+    of = f"{len(subject)} of {len(data.test)} test {subject.noun}"
+    if subject.of_images:
+        seen = "x".join(map(str, subject.shape[1:])) + " intensities"
+    else:
+        seen = f"{subject.grid.bins} bins of {subject.grid.window / subject.grid.bins / 1000:g} ms"
+    recordings = f"{data.name}: {of}, {len(subject.classes)} classes, {seen}"
     head = Table.grid(padding=(0, 2, 0, 0))
     head.add_row("model", Text(model))
     head.add_row("data", Text(recordings))
@@ -172,18 +196,20 @@ def _head(subject: Subject) -> Table:
 
 
 def _summarise(audit: Audit, folder: Path) -> None:
+    from spikeproof.report.terms import terms
     from spikeproof.report.words import interval, percent
 
-    clean = audit.clean.accuracy
+    clean, say = audit.clean.accuracy, terms(audit)
     out.print()
     said = plainly(percent(clean.value))
-    of = plainly(f" ({interval(clean)}), {clean.k} of {clean.n} recordings")
+    of = plainly(f" ({interval(clean)}), {clean.k} of {clean.n} {say.many}")
     out.print(Text.assemble("Clean accuracy ", (said, "bold"), of))
     if audit.clean.operations is not None:
         out.print(told(audit.clean.operations, audit.model.kind))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("attack")
-    for name in ("success (95 %)", "median edits", "random"):
+    median = "median edits" if audit.data.images is None else "median change"
+    for name in ("success (95 %)", median, "random"):
         table.add_column(name, justify="right", no_wrap=True)
     for attack in audit.attacks:
         if attack.measured and not attack.is_control:
@@ -208,11 +234,13 @@ def _summarise(audit: Audit, folder: Path) -> None:
 
 
 def _row(attack: Attack, control: Attack | None) -> tuple[Text, ...]:
-    from spikeproof.report.words import DASH, interval, number, percent
+    from spikeproof.report.words import DASH, amount, interval, number, percent
 
-    edits = attack.moved or attack.flips
+    edits = attack.moved or attack.flips or attack.size
     if edits is None or edits.median is None:
         cost = DASH
+    elif attack.norm is not None:
+        cost = amount(edits.median, attack.norm)
     else:
         relative = attack.relative.median if attack.relative else None
         cost = f"{number(edits.median)} ({percent(relative)})"
@@ -228,7 +256,7 @@ def _row(attack: Attack, control: Attack | None) -> tuple[Text, ...]:
 
 def _curve(attack: Attack) -> Table:
     """Accuracy left at each budget."""
-    from spikeproof.report.words import percent
+    from spikeproof.report.words import level, percent
 
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim")
@@ -236,10 +264,12 @@ def _curve(attack: Attack) -> Table:
         table.add_column(justify="right")
     left = [percent(p.robust_accuracy.value) for p in attack.curve]
     chance = [percent(p.control.value if p.control else None) for p in attack.curve]
-    for name, cells in (
-        ("cells flipped", [percent(p.relative) for p in attack.curve]),
-        ("accuracy left", left),
-        ("random flips", chance),
-    ):
+    if any(p.eps is not None for p in attack.curve):
+        names = ("intensities moved", "random moves")
+        budgets = [level(p.eps or 0.0) for p in attack.curve]
+    else:
+        names = ("cells flipped", "random flips")
+        budgets = [percent(p.relative) for p in attack.curve]
+    for name, cells in ((names[0], budgets), ("accuracy left", left), (names[1], chance)):
         table.add_row(name, *map(plainly, cells))
     return table

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from spikeproof.cli.common import guarded, out, plainly, progress, use_threads
-from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions
+from spikeproof.cli.options import DataOptions, ImageOptions, ModelOptions, RunOptions
+
+if TYPE_CHECKING:
+    from spikeproof.audit.inputs import Ready
 
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
@@ -18,7 +23,9 @@ EXAMPLES = (
 
 
 @guarded
-def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
+def command(
+    *, model: ModelOptions, data: DataOptions, images: ImageOptions, run: RunOptions
+) -> None:
     """Say how a model is called, and examine it.
 
     An audit does the same before its first attack.
@@ -27,23 +34,22 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
         tell("starting")
         use_threads(run.threads)
 
-        from spikeproof.audit.inputs import ready, sample_of
+        from spikeproof.audit.inputs import ready
+        from spikeproof.audit.worded import worded
         from spikeproof.evaluate import activity, recorded
         from spikeproof.report.operations import line
 
-        given = ready(model.choice(run.device), data.choice(), tell, strict=False)
+        given = ready(model.choice(run.device), images.choice(data), tell, strict=False)
         sound = all(check.ok or check.level != "error" for check in given.checks)
-        few, _ = sample_of(given.data.learn, given.grid)
+        few, _ = given.source.sample()
         found = activity(given.model, few) if sound else None
-    about, grid = given.about, given.grid
+    about = given.about
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row("model", Text(about["name"]))
     table.add_row("framework", Text(about.get("framework", "spikeproof")))
     for k, said in enumerate(about.get("assumptions", ())):
         table.add_row("" if k else "assumed", Text(said))
-    cells = "numbers of events" if grid.counts else "0/1"
-    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
-    table.add_row("recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}"))
+    table.add_row(*_seen(given))
     table.add_row("classes", Text(", ".join(given.classes)))
     if found is not None:
         said = line(recorded(found), about.get("kind", "spiking"))
@@ -55,7 +61,18 @@ def command(*, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
     for check in given.checks:
         mark, style = ("✓", "green") if check.ok else ("!", colours[check.level])
         title = Text(check.title, "" if check.ok else style)
-        checks.add_row(Text(mark, style), title, Text(check.says))
+        checks.add_row(Text(mark, style), title, Text(worded(check.says, given.of_images)))
     out.print(checks)
     if not sound:
         raise typer.Exit(1)
+
+
+def _seen(given: Ready) -> tuple[str, Text]:
+    """What the model is shown."""
+    if given.of_images:
+        shape = given.source.sample()[0].shape[2:]
+        return "images", Text(f"{'x'.join(map(str, shape))} intensities in [0, 1]")
+    grid = given.grid
+    cells = "numbers of events" if grid.counts else "0/1"
+    bins = f"{grid.bins} bins of {grid.window / grid.bins / 1000:g} ms"
+    return "recordings", Text(f"{bins}, {grid.width}x{grid.height} pixels, {cells}")

@@ -216,6 +216,20 @@ def shares_of(text: str) -> tuple[float, ...]:
     return tuple(sorted(float(v) for v in values))
 
 
+def intensities_of(text: str, what: str) -> tuple[float, ...]:
+    """``2/255,0.1`` as sorted intensities of the range [0, 1]."""
+    values = set()
+    for word in text.split(","):
+        over, _, under = word.partition("/")
+        try:
+            values.add(float(over) / float(under or 1))
+        except (ValueError, ZeroDivisionError):
+            raise InvalidThreat(
+                f"{what} {text!r} is not understood; give intensities such as 8/255,0.1"
+            ) from None
+    return tuple(sorted(values))
+
+
 def pixels_of(text: str, what: str, separator: str) -> tuple[int, int]:
     """Two whole numbers, such as ``10x6``; one alone counts twice if ``separator`` is ``x``."""
     words = text.lower().split(separator)

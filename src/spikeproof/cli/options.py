@@ -17,7 +17,7 @@ from spikeproof.cli.common import err, holdout_of
 from spikeproof.errors import SpikeproofError
 
 if TYPE_CHECKING:
-    from spikeproof.audit.choice import DataChoice, ModelChoice
+    from spikeproof.audit.choice import DataChoice, Given, ModelChoice
     from spikeproof.events import Events
 
 _MODEL, _DATA = "Model", "Recordings"
@@ -327,6 +327,39 @@ class DataOptions:
             download=self.download,
             fit=Fit(align=self.align.value, long=self.long.value, short=self.short.value),
         )
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Images in the place of recordings."""
+
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--images",
+            metavar="FOLDER|FILE|digits",
+            help="For a network that sees images: a folder with MNIST's files or CIFAR-10 sheets,"
+            " .npz or .npy arrays; 'digits' are embedded. They are split by --holdout and"
+            " --split-seed where they have no split.",
+            rich_help_panel="Images",
+        ),
+    ] = None
+
+    def choice(self, data: DataOptions) -> Given:
+        """The recordings or images that are meant, as a value for the library.
+
+        Raises :class:`SpikeproofError` if both are given.
+        """
+        from spikeproof.audit.choice import ImageChoice
+
+        if self.images is None:
+            return data.choice()
+        said = [name for name in ("data", "root", "width", "height") if getattr(data, name)]
+        if said:
+            raise SpikeproofError(
+                f"--{said[0]} is for recordings of events; give it or --images, not both"
+            )
+        return ImageChoice(self.images, holdout_of(data.holdout), data.split_seed)
 
 
 @dataclass(frozen=True)

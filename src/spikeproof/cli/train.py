@@ -1,8 +1,7 @@
-"""``spikeproof train``: train a network on recordings and save it."""
+"""``spikeproof train``: train a network on recordings or images and save it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,6 @@ from rich.text import Text
 from spikeproof.cli.common import (
     check_file,
     guarded,
-    number,
     out,
     plainly,
     progress,
@@ -21,7 +19,7 @@ from spikeproof.cli.common import (
     told,
     use_threads,
 )
-from spikeproof.cli.options import DataOptions, RunOptions
+from spikeproof.cli.options import DataOptions, ImageOptions, RunOptions
 from spikeproof.errors import InvalidRecording, SpikeproofError
 
 EXAMPLES = (
@@ -30,6 +28,7 @@ EXAMPLES = (
     "spikeproof train --data recordings --holdout 0.2 --arch vgg --out net.safetensors\n\n"
     "spikeproof train --data recordings --arch 8c5-bn-p2-fc64-fc4 --neuron plif --out"
     " net.safetensors\n\n"
+    "spikeproof train --images mnist --code latency --steps 16 --out mnist.safetensors\n\n"
     "spikeproof train --adversarial 4% --out hardened.safetensors\n\n"
     "A training that was interrupted continues when the same command is given again."
 )
@@ -50,6 +49,15 @@ class Reset(StrEnum):
 
     hard = "hard"
     soft = "soft"
+
+
+class CodeName(StrEnum):
+    """How images become spikes."""
+
+    direct = "direct"
+    bernoulli = "bernoulli"
+    poisson = "poisson"
+    latency = "latency"
 
 
 class SurrogateName(StrEnum):
@@ -76,6 +84,7 @@ def command(
     ] = False,
     *,
     data: DataOptions,
+    images: ImageOptions,
     run: RunOptions,
     arch: Annotated[
         str,
@@ -114,6 +123,26 @@ def command(
             "--twin", help="The non-spiking twin: ReLUs for neurons.", rich_help_panel=_MODEL
         ),
     ] = False,
+    code: Annotated[
+        CodeName | None,
+        typer.Option(
+            help="Of images: how intensities become spikes. A constant current, random spikes, a"
+            " Poisson process, or one spike that comes the earlier the brighter.",
+            show_default="direct",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    code_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=1,
+            metavar="N",
+            help="Of images: time steps of the code.",
+            show_default="4; latency: 16",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     epochs: Annotated[
         int,
         typer.Option(
@@ -129,20 +158,22 @@ def command(
         typer.Option(min=0.0, metavar="X", help="Peak learning rate.", rich_help_panel=_TRAINING),
     ] = 4e-3,
     augment: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--augment/--no-augment",
-            help="Shift, turn and warp the recordings at random.",
+            help="Shift, turn and warp what is learned from at random.",
+            show_default="recordings only",
             rich_help_panel=_TRAINING,
         ),
-    ] = True,
+    ] = None,
     adversarial: Annotated[
         str | None,
         typer.Option(
-            metavar="N|SHARE",
+            metavar="N|SHARE|EPS",
             help="Adversarial training: attack half of what is learned from, within so many flips,"
-            " cells or a share of the active ones such as 4%. Takes twice as long or more.",
-            show_default="clean recordings only",
+            " cells or a share of the active ones such as 4%; of images, by moving intensities so"
+            " far, such as 8/255. Takes twice as long or more.",
+            show_default="nothing is attacked",
             rich_help_panel=_TRAINING,
         ),
     ] = None,
@@ -158,7 +189,10 @@ def command(
     """
     check_file(path, (".safetensors",))
     state = path.with_name(f"{path.name}.train")
-    given = data.choice()
+    given = images.choice(data)
+    of_images = images.images is not None
+    if not of_images and (code or code_steps):
+        raise SpikeproofError("--code and --steps are for images; give --images, or leave them out")
     held_out, split_seed = given.holdout or 0.2, given.split_seed or 0
     if fresh:
         state.unlink(missing_ok=True)
@@ -171,105 +205,82 @@ def command(
 
         import torch
 
-        from spikeproof.attacks import AdversarialBatch
-        from spikeproof.cli.training import binned, count_right, line_of
+        from spikeproof.cli.training import coded, count_right, lessons, line_of, perturbing
         from spikeproof.evaluate import activity, recorded
-        from spikeproof.events import Grid, fitted, load_data
+        from spikeproof.events import Grid
         from spikeproof.models import SURROGATES, NeuronSpec, build, save_checkpoint
         from spikeproof.models.device import choose, placed
-        from spikeproof.threats import Flip
         from spikeproof.training import Augment, Progress, Recipe, fit
 
-        most = None if adversarial is None else number(adversarial, "--adversarial")
-        perturb = None if most is None else AdversarialBatch(Flip(most))
+        perturb = perturbing(adversarial, of_images)
         where = choose(run.device)
-        loaded = load_data(
-            data.data,
-            holdout=held_out,
-            seed=split_seed,
-            width=given.width,
-            height=given.height,
-            root=given.root,
-            repair=given.repair,
-            told=given.told,
-            download=given.download,
-        )
-        grid = loaded.grid or Grid(bins, window, loaded.learn.height, loaded.learn.width)
-        grid = replace(grid, counts=False)  # frames bring a grid of counts; the network sees 0/1
-        recordings = fitted(loaded, grid, given.fit)
-        learn, test = recordings.learn, recordings.test
+        taught = lessons(given, held_out, split_seed, Grid(bins, window))
+        classes, (polarities, height, width) = taught.classes, taught.shape
         torch.manual_seed(run.seed)
-        network = build(
-            line_of(arch, len(learn.classes)),
-            height=grid.height,
-            width=grid.width,
+        inside = build(
+            line_of(arch, len(classes)),
+            height=height,
+            width=width,
+            polarities=polarities,
             spiking=not twin,
             neuron=NeuronSpec(
                 neuron.value, tau, reset=reset.value, surrogate=SURROGATES[surrogate]()
             ),
         )
-        if network.n_classes != len(learn.classes):
+        network = coded(inside, code, code_steps) if of_images else inside
+        if network.n_classes != len(classes):
             raise InvalidRecording(
-                f"{recordings.name}: has {len(learn.classes)} labels for the network's"
-                f" {network.n_classes} outputs; end --arch with fc{len(learn.classes)}"
+                f"{taught.name}: has {len(classes)} labels for the network's"
+                f" {network.n_classes} outputs; end --arch with fc{len(classes)}"
             )
         placed(network, where)
-        cells = binned(learn, grid, tell, "reading recordings")
-        test_cells = binned(test, grid, tell, "reading test recordings")
-    model = f"{network.description['architecture']}, {network.n_parameters} parameters"
-    of = f"{len(learn)} recordings to learn from, {len(test)} to test on"
-    out.print(Text(f"model  {model}\ndata   {recordings.name}: {of}, {len(learn.classes)} classes"))
+        cells, test_cells = taught.cells(tell)
+    model = f"{inside.description['architecture']}, {network.n_parameters} parameters"
+    of = f"{len(cells)} {taught.noun} to learn from, {len(test_cells)} to test on"
+    out.print(Text(f"model  {model}\ndata   {taught.name}: {of}, {len(classes)} classes"))
     with progress() as tell:
 
         def report(p: Progress) -> None:
             doing = f"epoch {p.epoch}: loss {p.loss:.3f}, {100 * p.accuracy:.1f} % right"
             tell(doing, p.epoch, p.epochs)
 
-        recipe = Recipe(epochs, batch, rate, seed=run.seed, augment=Augment() if augment else None)
-        labels = torch.from_numpy(learn.labels.copy())
+        warped = not of_images if augment is None else augment
+        recipe = Recipe(epochs, batch, rate, seed=run.seed, augment=Augment() if warped else None)
         with stoppable(
             f"Stopped. Every finished epoch is kept in {state}; the same command"
             f"{', without --fresh,' if fresh else ''} continues it."
         ):
             tell("training")
-            fit(network, cells, labels, recipe, perturb=perturb, state=state, report=report)
+            fit(network, cells, taught.labels, recipe, perturb=perturb, state=state, report=report)
         tell("testing")
-        right = count_right(network, test_cells, torch.from_numpy(test.labels.copy()))
+        right = count_right(network, test_cells, taught.test_labels)
         about = {
             "name": path.stem,
-            "data": recordings.name,
-            "split": recordings.split,
+            "data": taught.name,
             "holdout": held_out,
             "split_seed": split_seed,
-            "grid": {
-                "bins": grid.bins,
-                "window": grid.window,
-                "height": grid.height,
-                "width": grid.width,
-                "counts": grid.counts,
-                "start": grid.start,
-            },
-            "classes": [*learn.classes],
-            "accuracy": right / len(test),
+            **taught.about,
+            "classes": [*classes],
+            "accuracy": right / len(test_cells),
             "right": right,
-            "of": len(test),
+            "of": len(test_cells),
             "epochs": epochs,
             "adversarial": None if perturb is None else str(perturb),
             "seed": run.seed,
             "parameters": network.n_parameters,
-            "architecture": network.description["architecture"],
+            "architecture": inside.description["architecture"],
             "kind": "non-spiking" if twin else "spiking",
         }
         save_checkpoint(path, network, about)
         state.unlink(missing_ok=True)
         found = activity(network.eval(), test_cells[:_MEASURED].float())
-    _summarise(right, len(test))
+    _summarise(right, len(test_cells), taught.noun)
     if found is not None:
         out.print(told(recorded(found), str(about["kind"])))
     out.print(Text(str(path)), soft_wrap=True)
 
 
-def _summarise(right: int, n: int) -> None:
+def _summarise(right: int, n: int, noun: str) -> None:
     from spikeproof.evaluate import proportion
     from spikeproof.report.words import interval, percent
 
@@ -278,6 +289,6 @@ def _summarise(right: int, n: int) -> None:
         Text.assemble(
             "Test accuracy ",
             (plainly(percent(accuracy.value)), "bold"),
-            plainly(f" ({interval(accuracy)}), {right} of {n} recordings"),
+            plainly(f" ({interval(accuracy)}), {right} of {n} {noun}"),
         )
     )

@@ -2,17 +2,19 @@
 
 from spikeproof.images.arrays import load_arrays
 from spikeproof.images.digits import load_digit_images
+from spikeproof.images.files import write_image
 from spikeproof.images.idx import load_idx, read_idx
 from spikeproof.images.photos import load_photo_patches
 from spikeproof.images.set import ImageData, Images
 from spikeproof.images.sheets import load_sheets
-from spikeproof.images.sources import load_images
+from spikeproof.images.sources import holds_images, load_images
 from spikeproof.images.strange import STRANGE, resized
 
 __all__ = [
     "STRANGE",
     "ImageData",
     "Images",
+    "holds_images",
     "load_arrays",
     "load_digit_images",
     "load_idx",
@@ -21,4 +23,5 @@ __all__ = [
     "load_sheets",
     "read_idx",
     "resized",
+    "write_image",
 ]

@@ -5,7 +5,8 @@ nothing, ``digits``      the embedded digits
 ``photos``               embedded patches of photographs, of no digit
 a folder with IDX files  MNIST, Fashion-MNIST and their like
 a folder with sheets     CIFAR-10 as ConvNetJS has it
-``*.npz``, or a folder   arrays; in a folder, ``images.npy`` and ``labels.npy``
+``*.npz``, or a folder   arrays; in a folder, ``images.npy`` and ``labels.npy``, or
+                         the ``*.npz`` that an audit wrote
 =======================  ====================================================
 """
 
@@ -47,5 +48,13 @@ def load_images(
         return load_arrays(path, holdout=holdout, seed=seed)
     raise InvalidRecording(
         f"{path}: holds no images that are known; needed are IDX files (MNIST), sheets of CIFAR-10,"
-        " or images.npy and labels.npy"
+        " images.npy and labels.npy, or .npz; recordings of events are given with --data"
     )
+
+
+def holds_images(spec: object) -> bool:
+    """Whether ``spec`` is a folder with files that are of images and of nothing else."""
+    if not isinstance(spec, str | Path) or not Path(spec).is_dir():
+        return False
+    folder = Path(spec)
+    return holds_idx(folder) or holds_sheets(folder) or (folder / "images.npy").is_file()

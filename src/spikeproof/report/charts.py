@@ -6,7 +6,8 @@ drawn by the page, so the functions here expect at least one point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Final
 
@@ -15,7 +16,8 @@ from matplotlib.axes import Axes
 
 from spikeproof.report import palette
 from spikeproof.report.svg import NARROW, WIDE, chart
-from spikeproof.report.words import number, percent, plain
+from spikeproof.report.terms import unit
+from spikeproof.report.words import level, number, percent, plain
 from spikeproof.results.records import Attack, Pair, Point, Proportion
 
 DOTS: Final = 300  # recordings drawn one dot each; more become bars
@@ -26,12 +28,12 @@ Line = list[tuple[float, Proportion]]
 Span = tuple[str, Proportion, Proportion | None]
 
 
-def overview(pairs: Sequence[tuple[Attack, Attack | None]]) -> Markup:
+def overview(pairs: Sequence[tuple[Attack, Attack | None]], many: str = "recordings") -> Markup:
     """Success of every attack and of its control, with 95 % intervals."""
     rows = [
         (plain(a.title, 44), a.success, c.success if c and c.measured else None) for a, c in pairs
     ]
-    return _dumbbells("overview", "Success rates", rows, "fooled, of the recordings it had right")
+    return _dumbbells("overview", "Success rates", rows, f"fooled, of the {many} it had right")
 
 
 def targets(attack: Attack) -> Markup:
@@ -47,14 +49,25 @@ def curve(attacks: Sequence[Attack], clean: Proportion) -> Markup:
 
     The first control that was measured is drawn once, since they share it.
     """
-    relative = all(p.budget is None for a in attacks for p in a.curve)
+    points = [p for a in attacks for p in a.curve]
+    name_of = next(
+        name
+        for name, there in (
+            (number, any(p.budget is not None for p in points)),
+            (level, any(p.eps is not None for p in points)),
+            (percent, True),
+        )
+        if there
+    )
+    axis = _BUDGETS[name_of]
     lines: list[tuple[str, Line, str]] = [
         (plain(a.title, 30), _line(a.curve, clean), hue)
         for a, hue in zip(attacks, _HUES[: len(attacks)], strict=True)
     ]
     control = next((line for a in attacks if len(line := _control(a.curve, clean)) > 1), None)
     if control:
-        lines.append(("the same number at random", control, palette.CONTROL))
+        random = "at random" if name_of is level else "the same number at random"
+        lines.append((random, control, palette.CONTROL))
     xs = sorted({x for _, line, _ in lines for x, _ in line})
 
     def draw(axes: Axes, narrow: bool) -> None:
@@ -65,10 +78,9 @@ def curve(attacks: Sequence[Attack], clean: Proportion) -> Markup:
             axes.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
         axes.set_xlim(0, xs[-1] or 1)
         ticks = _spread(axes, xs, 5 if narrow else 9)
-        axes.set_xticks(ticks, [percent(x) if relative else number(x) for x in ticks])
+        axes.set_xticks(ticks, [name_of(x) for x in ticks])
         axes.minorticks_off()
-        unit = "share of the active cells changed" if relative else "changes allowed per recording"
-        axes.set_xlabel(unit)
+        axes.set_xlabel(axis)
         axes.set_ylim(-0.02, 1.02)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
         axes.set_ylabel("still right")
@@ -77,27 +89,36 @@ def curve(attacks: Sequence[Attack], clean: Proportion) -> Markup:
             loc="outside upper left", frameon=False, ncols=1 if narrow else 2, fontsize=9
         )
 
-    said = [f"{percent(x) if relative else number(x)}: {percent(p.value)}" for x, p in lines[0][1]]
+    said = [f"{name_of(x)}: {percent(p.value)}" for x, p in lines[0][1]]
     label = f"{lines[0][0]}, accuracy by changes allowed: {', '.join(said)}"
     return chart(f"curve-{attacks[0].id}", label, draw, wide=3.2, narrow=2.9)
 
 
-def fooled_flips(attack: Attack) -> list[int]:
-    """How many changes each fooled recording took, ascending."""
-    return sorted(r.flips for r in attack.rows if r.success and r.valid and r.flips)
+_BUDGETS: Final[dict[Callable[[float], str], str]] = {
+    number: "changes allowed per recording",
+    percent: "share of the active cells changed",
+    level: "largest change of an intensity",
+}
+
+
+def fooled_costs(attack: Attack) -> list[float]:
+    """How many changes each fooled recording took, ascending; of images, how large a change."""
+    fooled = [r for r in attack.rows if r.success and r.valid]
+    return sorted(cost for r in fooled if (cost := r.flips if r.size is None else r.size))
 
 
 def distribution(attack: Attack) -> Markup:
-    """How many changes each fooled recording took, one dot a recording."""
-    flips = fooled_flips(attack)
+    """How much each fooled recording took, one dot a recording."""
+    flips = fooled_costs(attack)
     low, high = flips[0], flips[-1]
+    whole = attack.norm in (None, "l0")
     log = high / low > 12
     middle_flips = median(flips)
 
     def draw(axes: Axes, narrow: bool) -> None:
         width = NARROW if narrow else WIDE
         bins = width // 12
-        edges = _edges(low, high, bins, log)
+        edges = _edges(low, high, bins, log, whole)
         slots = [max(i for i in range(bins) if edges[i] <= value) for value in flips]
         heights = [slots.count(i) for i in range(bins)]
         if log:
@@ -113,14 +134,14 @@ def distribution(attack: Attack) -> Markup:
         else:
             spans = [edges[i + 1] - edges[i] for i in range(bins)]
             axes.bar(edges[:-1], heights, spans, align="edge", color=palette.ATTACK)
-        ticks = _round_ticks(low, high, log)
+        ticks = _round_ticks(low, high, log, whole)
         axes.set_xticks(ticks, [number(t) for t in ticks])
         axes.minorticks_off()
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0, max(heights) * 1.25 + 0.5)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("changes it took")
+        axes.set_xlabel(unit(attack))
         axes.axvline(middle_flips, color=palette.INK, linewidth=1.0, ymax=0.88, zorder=0)
         text = axes.annotate(
             f"median {number(middle_flips)}",
@@ -131,11 +152,14 @@ def distribution(attack: Attack) -> Markup:
         )
         text.set_in_layout(False)
 
-    label = f"{plain(attack.title)}: {len(flips)} fooled recordings, {low} to {high} changes each"
+    label = (
+        f"{plain(attack.title)}: {len(flips)} fooled, {unit(attack)} {number(low)} to"
+        f" {number(high)}"
+    )
     return chart(f"flips-{attack.id}", label, draw, wide=2.3)
 
 
-def energy(title: str, rows: Sequence[tuple[str, Pair]]) -> Markup:
+def energy(title: str, rows: Sequence[tuple[str, Pair]], one: str = "recording") -> Markup:
     """Medians and quartiles of a count, clean (dark) and attacked (loud), one row an attack."""
     names = [name for name, _ in rows]
     long = _long(names)
@@ -160,10 +184,10 @@ def energy(title: str, rows: Sequence[tuple[str, Pair]]) -> Markup:
         ticks = [t for t in axes.get_xticks() if low <= t <= high]
         axes.set_xticks(ticks, [number(t, digits=4) for t in ticks])
         axes.grid(axis="x")
-        axes.set_xlabel(f"{title} per recording")
+        axes.set_xlabel(f"{title} per {one}")
 
     said = [f"{n} {number(p.clean.median)} to {number(p.attacked.median)}" for n, p in rows]
-    label = f"{title}, median on clean and on attacked recordings: {'; '.join(said)}"
+    label = f"{title}, median on clean and on attacked {one}s: {'; '.join(said)}"
     n = len(rows)
     return chart(
         f"energy-{title}",
@@ -244,16 +268,12 @@ def _band(axes: Axes, name: str, line: Line, hue: str) -> None:
     axes.plot([x for x, _ in line], values, "o-", color=hue, mfc=face, label=name, ms=4.5, lw=1.6)
 
 
-def _where(point: Point) -> float | None:
-    return point.relative if point.budget is None else float(point.budget)
-
-
 def _line(points: Sequence[Point], clean: Proportion) -> Line:
-    return _from_zero([(_where(p), p.robust_accuracy) for p in points], clean)
+    return _from_zero([(p.at, p.robust_accuracy) for p in points], clean)
 
 
 def _control(points: Sequence[Point], clean: Proportion) -> Line:
-    return _from_zero([(_where(p), p.control) for p in points], clean)
+    return _from_zero([(p.at, p.control) for p in points], clean)
 
 
 def _from_zero(points: Sequence[tuple[float | None, Proportion | None]], clean: Proportion) -> Line:
@@ -277,22 +297,26 @@ def _spread(axes: Axes, xs: Sequence[float], most: int) -> list[float]:
     return sorted(ticks)
 
 
-def _edges(low: int, high: int, bins: int, log: bool) -> list[float]:
+def _edges(low: float, high: float, bins: int, log: bool, whole: bool) -> list[float]:
     if log:
         step = (high * 1.15 / (low / 1.15)) ** (1 / bins)
         return [low / 1.15 * step**i for i in range(bins + 1)]
-    margin = 0.04 * (high - low) + 0.5
+    margin = 0.04 * (high - low) + (0.5 if whole else 0.0)
     width = (high - low + 2 * margin) / bins
     return [low - margin + width * i for i in range(bins + 1)]
 
 
-def _round_ticks(low: int, high: int, log: bool) -> list[float]:
+def _round_ticks(low: float, high: float, log: bool, whole: bool) -> list[float]:
     """1, 2, 5, 10, … where logarithmic; else about five round numbers."""
     if log:
-        steps = [m * 10**e for e in range(8) for m in (1, 2, 5)]
+        ticks = [m * 10.0**e for e in range(-6, 8) for m in (1, 2, 5)]
+    elif low == high:
+        ticks = [low]
     else:
-        rough = max((high - low) / 5, 1)
-        power = 10 ** (len(str(int(rough))) - 1)
-        step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)
-        steps = list(range(0, high + step, step))
-    return [float(t) for t in steps if low <= t <= high] or [float(low)]
+        rough = (high - low) / 5
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+        if whole:
+            step = max(step, 1)
+        ticks = [step * k for k in range(int(high / step) + 2)]
+    return [float(t) for t in ticks if low <= t <= high] or [float(low)]

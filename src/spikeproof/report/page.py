@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from spikeproof.report import embed, gallery, operations, palette, sections, words
 from spikeproof.report.template import asset, filled, write_page
+from spikeproof.report.terms import terms
 from spikeproof.results.read import load
 from spikeproof.results.records import Audit
 
@@ -44,7 +45,7 @@ def render_page(audit: Audit, folder: Path) -> str:
     """The page as text; recordings are read from ``folder``."""
     shots, lost = gallery.shots(folder, audit)
     patterns, more = gallery.patterns(folder, audit.attacks)
-    main = words.shown(audit)
+    main, say = words.shown(audit), terms(audit)
     done = [a for a in audit.attacks if a.measured and not a.is_control]
     script = "\n".join(asset(name) for name in SCRIPTS)
     content: dict[str, Any] = {
@@ -65,8 +66,10 @@ def render_page(audit: Audit, folder: Path) -> str:
         "layers": LAYERS,
         "patterns": patterns,
         "targets": list(sections.targets(done)),
-        "energies": list(sections.energies(done)),
+        "energies": list(sections.energies(done, say.one)),
         "inference": operations.section(audit),
+        "say": say,
+        "viewer": bool(shots) and audit.data.images is None,
         "facts": sections.facts(audit),
         "ensembles": sections.ensembles(audit),
         "timing": sections.timing(audit),
@@ -75,7 +78,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "viewer_data": embed.script_json(
-            {"palette": palette.NAMES, "examples": [s.data for s in shots]}
+            {"palette": palette.NAMES, "examples": [s.data for s in shots if s.data]}
         ),
     }
     content["sections"] = sections.present(content)

@@ -35,6 +35,8 @@ NAMES: Final = {
     "added": ADDED,
     "removed": REMOVED,
     "moved": MOVED,
+    "brighter": ADDED,
+    "darker": REMOVED,
     "attack": ATTACK,
     "control": CONTROL,
 }

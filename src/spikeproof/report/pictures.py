@@ -93,18 +93,23 @@ def loud(sheet: Counts, scale: float) -> Counts:
     return np.where(sheet > 0, ink, 0.0)
 
 
-def png(image: Picture, side: int = 240) -> bytes:
-    """The picture as PNG, enlarged by a whole factor to about ``side`` pixels."""
+def png(image: Picture, side: int = 240, colours: int | None = 128) -> bytes:
+    """The picture as PNG, enlarged by a whole factor to about ``side`` pixels.
+
+    It is reduced to so many ``colours`` (None: all are kept).
+    """
     factor = max(1, side // max(image.shape[:2]))
     large = image.repeat(factor, axis=0).repeat(factor, axis=1)
     buffer = io.BytesIO()
-    Image.fromarray(large).quantize(128).save(buffer, "PNG", optimize=True)
+    drawn = Image.fromarray(large)
+    (drawn if colours is None else drawn.quantize(colours)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def data_uri(image: Picture, side: int = 240) -> str:
+def data_uri(image: Picture, side: int = 240, colours: int | None = 128) -> str:
     """The PNG as a ``data:`` address, for pages without other files."""
-    return "data:image/png;base64," + base64.b64encode(png(image, side)).decode("ascii")
+    encoded = base64.b64encode(png(image, side, colours))
+    return "data:image/png;base64," + encoded.decode("ascii")
 
 
 def _quiet(on: Counts, off: Counts, scale: float) -> Counts:

@@ -8,31 +8,42 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from spikeproof.report import charts, operations, words
+from spikeproof.report.terms import terms
 from spikeproof.results.records import (
     Attack,
     Audit,
     Contribution,
     Grid,
     Pair,
+    Size,
+    Summary,
     Trial,
     Victim,
 )
 
 Figure = dict[str, Markup]
 
+_TOOK: Final = {
+    None: "changes",
+    "linf": "largest change of an intensity",
+    "l2": "length of the change",
+    "l0": "pixels",
+}
+_NORMS: Final[dict[str | None, str]] = {"linf": "L∞", "l2": "L2", "l0": "pixels"}
 _HEADLINES: Final = {"universal": "One pattern for all", "patch": "A patch in the scene"}
 
 
 def subject(audit: Audit) -> str:
     """One line: which network, on which data, when."""
-    grid, data = audit.data.grid, audit.data
+    data, seen = audit.data, audit.data.images
     return " · ".join(
         words.plain(part, 80)
         for part in (
             audit.model.name,
             _kind(audit.model),
-            f"{data.name}, {words.number(data.recordings)} recordings",
-            f"{grid.bins} bins of {_bin(grid)}",
+            f"{data.name}, {words.number(data.recordings)} {terms(audit).many}",
+            f"{data.grid.bins} bins of {_bin(data.grid)}" if data.grid else "",
+            _pixels(seen) if seen else "",
             audit.updated[:10],
         )
         if part
@@ -45,7 +56,7 @@ def present(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("doubts", "Doubts", content["doubtful"]),
         ("budget", "Budget", content["curves"] or content["distributions"]),
         ("attacks", "Attacks", True),
-        ("look", "Viewer", content["shots"]),
+        ("look", "Viewer" if content["viewer"] else "Examples", content["shots"]),
         ("patterns", "Patterns", content["patterns"] or content["targets"]),
         ("energy", "Energy", content["energies"] or content["inference"]),
         ("methods", "Methods", True),
@@ -66,9 +77,14 @@ def cards(audit: Audit, main: Attack | None) -> Iterable[dict[str, str]]:
     control = audit.attack(main.control)
     note = f"{main.title}; 95\u00a0%\u00a0interval {words.interval(main.success)}"
     yield _card("attack", "Fooled when attacked", words.percent(main.success.value), note)
+    if main.size is not None and main.size.median is not None:
+        note = f"median, of the range of an intensity; quartiles {_spread(main.size)}"
+        if main.norm != "linf":
+            note = f"median; quartiles {_spread(main.size)}"
+        yield _card("attack", "Change it takes", words.number(main.size.median), note)
     if main.flips is not None and main.flips.median is not None:
         part = words.quartiles(main.relative, as_percent=True)
-        note = f"median; quartiles {words.quartiles(main.flips).partition('[')[2].rstrip(']')}"
+        note = f"median; quartiles {_spread(main.flips)}"
         if main.relative is not None:
             note += f"; {part.partition(' ')[0]} of the active cells"
         yield _card("attack", "Changes it takes", words.number(main.flips.median), note)
@@ -85,6 +101,11 @@ def cards(audit: Audit, main: Attack | None) -> Iterable[dict[str, str]]:
         if best is not None:
             note = words.card_note(best, audit.attack(best.control))
             yield _card("attack", title, words.percent(best.success.value), note)
+
+
+def _spread(summary: Summary) -> str:
+    """``22–77``: the quartiles alone."""
+    return words.quartiles(summary).partition("[")[2].rstrip("]")
 
 
 def _card(kind: str, title: str, value: str, note: str) -> dict[str, str]:
@@ -115,7 +136,8 @@ def row(attack: Attack) -> dict[str, Any]:
         "success": words.percent(right.value),
         "of": f"{right.k} of {right.n}",
         "interval": words.interval(right),
-        "flips": words.quartiles(attack.flips or attack.moved),
+        "flips": words.quartiles(attack.flips or attack.moved or attack.size),
+        "norm": _NORMS.get(attack.norm, ""),
         "relative": words.percent(attack.relative.median if attack.relative else None),
         "invalid": words.number(attack.invalid),
         "time": words.duration(attack.seconds),
@@ -151,14 +173,14 @@ def _stage(did: Contribution) -> dict[str, str]:
 def overview(audit: Audit) -> Markup | None:
     """Success of all attacks that have run."""
     measured = [(a, c) for a, c in pairs(audit) if a.measured]
-    return charts.overview(measured) if measured else None
+    return charts.overview(measured, terms(audit).many) if measured else None
 
 
 def curves(audit: Audit, done: list[Attack]) -> Iterable[Figure]:
     """One figure for the attacks that share a control, since they share its budget."""
     groups: dict[str, list[Attack]] = {}
     for attack in done:
-        if any(p.budget is not None or p.relative is not None for p in attack.curve):
+        if any(p.at is not None for p in attack.curve):
             groups.setdefault(attack.control or attack.id, []).append(attack)
     for group in groups.values():
         for k in range(0, len(group), charts.MAX_LINES):
@@ -166,8 +188,11 @@ def curves(audit: Audit, done: list[Attack]) -> Iterable[Figure]:
             yield _figure(
                 charts.curve(attacks, audit.clean.accuracy),
                 " and ".join(words.plain(a.title) for a in attacks),
-                "Share of all recordings still read right when at most so many changes are "
-                "allowed.",
+                f"Share of all {terms(audit).many} still read right when at most so many changes"
+                " are allowed."
+                if audit.data.images is None
+                else "Share of all images still read right when every intensity may move by so"
+                " much.",
             )
 
 
@@ -176,13 +201,16 @@ def distributions(done: list[Attack]) -> Iterable[Figure]:
     for attack in done:
         if attack.family != "input-specific" or attack.curve:
             continue
-        flips = charts.fooled_flips(attack)
-        if len(set(flips)) < 2:
+        costs = charts.fooled_costs(attack)
+        if len(set(costs)) < 2:
             continue
-        unit = "Each dot is a recording" if len(flips) <= charts.DOTS else "Recordings"
+        one, many = ("recording", "Recordings") if attack.norm is None else ("image", "Images")
+        unit = f"Each dot is {'an' if attack.norm else 'a'} {one}"
+        unit = unit if len(costs) <= charts.DOTS else many
         rest = attack.success.n - attack.success.k
         held = f" {words.number(rest)} more could not be fooled." if rest > 0 else ""
-        text = f"{unit} by the changes it took to fool the network.{held}"
+        what = _TOOK.get(attack.norm, "change")
+        text = f"{unit} by the {what} it took to fool the network.{held}"
         yield _figure(charts.distribution(attack), words.plain(attack.title), text)
 
 
@@ -194,8 +222,8 @@ def targets(done: list[Attack]) -> Iterable[Figure]:
             yield _figure(charts.targets(attack), words.plain(attack.title), text)
 
 
-def energies(done: list[Attack]) -> Iterable[Figure]:
-    """Spikes and synaptic operations, for the attacks that measured them."""
+def energies(done: list[Attack], one: str) -> Iterable[Figure]:
+    """Spikes and synaptic operations per ``one``, for the attacks that measured them."""
     for name, title in (("spikes", "spikes"), ("synops", "synaptic operations")):
         rows: list[tuple[str, Pair]] = []
         for attack in done:
@@ -205,13 +233,13 @@ def energies(done: list[Attack]) -> Iterable[Figure]:
         if rows:
             text = words.change(rows[0][0], rows[0][1].clean, rows[0][1].attacked)
             yield _figure(
-                charts.energy(title, rows), f"{title.capitalize()} per recording", f"{text}."
+                charts.energy(title, rows, one), f"{title.capitalize()} per {one}", f"{text}."
             )
 
 
 def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
     """Network, recordings and run, as titled lists; empty entries are left out."""
-    model, data, grid = audit.model, audit.data, audit.data.grid
+    model, data, say = audit.model, audit.data, terms(audit)
     network = [
         ("Name", model.name),
         ("Architecture", model.architecture),
@@ -225,21 +253,26 @@ def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
     recordings = [
         ("Data", f"{data.name}{f', {data.split}' if data.split else ''}"),
-        ("Audited", f"{words.number(data.recordings)} recordings"),
-        ("Learned from", f"{words.number(data.learn_recordings)} other recordings"),
+        ("Audited", f"{words.number(data.recordings)} {say.many}"),
+        ("Learned from", f"{words.number(data.learn_recordings)} other {say.many}"),
         ("Classes", ", ".join(words.plain(c, 24) for c in data.classes)),
-        ("Grid", f"{grid.bins} bins × 2 polarities × {grid.height} × {grid.width} pixels"),
-        ("Window", f"{words.number(grid.window_us / 1000)} ms, {_bin(grid)} a bin"),
-        ("Active cells", words.quartiles(data.active_cells)),
-        ("Events", words.quartiles(data.events)),
     ]
+    if data.images is not None:
+        recordings[2:2] = [("Size", _pixels(data.images))]
+    if (grid := data.grid) is not None:
+        recordings += [
+            ("Grid", f"{grid.bins} bins × 2 polarities × {grid.height} × {grid.width} pixels"),
+            ("Window", f"{words.number(grid.window_us / 1000)} ms, {_bin(grid)} a bin"),
+            ("Active cells", words.quartiles(data.active_cells)),
+            ("Events", words.quartiles(data.events)),
+        ]
     run = [("Seed", str(audit.seed)), ("spikeproof", audit.spikeproof)]
     run += [
         ("CPU" if k == "cpu" else k.capitalize(), v or words.DASH)
         for k, v in audit.environment.items()
     ]
     run += [("Started", audit.created), ("Updated", audit.updated)]
-    titles = (("Network", network), ("Recordings", recordings), ("Run", run))
+    titles = (("Network", network), (say.many.capitalize(), recordings), ("Run", run))
     return [(title, [(k, v) for k, v in entries if v]) for title, entries in titles]
 
 
@@ -278,6 +311,12 @@ def _trial(trial: Trial) -> str:
 
 def _figure(svg: Markup, title: str, text: str) -> Figure:
     return {"svg": svg, "caption": Markup("<b>{}.</b> {}").format(title, text)}
+
+
+def _pixels(size: Size) -> str:
+    """``28 × 28 pixels``, with the channels where there are several."""
+    channels = f" × {size.channels} channels" if size.channels > 1 else ""
+    return f"{size.height} × {size.width} pixels{channels}"
 
 
 def _bin(grid: Grid) -> str:

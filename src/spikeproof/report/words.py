@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from spikeproof.report.terms import terms
 from spikeproof.results.records import Attack, Audit, Proportion, Summary
 
 NARROW: Final = "\u202f"  # narrow no-break space
 DASH: Final = "–"
 TO: Final = "\u2060–\u2060"  # the dash of a range, which no line may end with
 _INTERVAL: Final = "95\u00a0%\u00a0interval"
+_LEVELS: Final = 255  # grey levels above 0 that most images are stored in
+_SLIGHT: Final = 0.1  # of the range of intensities: a change that is hard to see
 Tone = Literal["fragile", "shaky", "steady", "unknown"]
 
 
@@ -79,6 +82,22 @@ def quartiles(summary: Summary | None, *, as_percent: bool = False) -> str:
     return f"{say(summary.median)} [{low}{TO}{high}]"
 
 
+def level(value: float) -> str:
+    """An intensity: ``0.1`` where that is exact, ``8/255`` for a whole number of grey levels."""
+    whole = round(value * _LEVELS)
+    exact = abs(value * _LEVELS - whole) < 1e-6 and 0 < whole < _LEVELS
+    return f"{whole}/{_LEVELS}" if exact and round(value, 3) != value else number(value)
+
+
+def amount(value: float | None, norm: str | None) -> str:
+    """A size of changes with its unit: ``0.031``, ``length 0.52``, ``3 pixels``."""
+    if value is None:
+        return DASH
+    if norm == "l0":
+        return f"{number(value)}{NARROW}pixel{'s' * (value != 1)}"
+    return f"length {number(value)}" if norm == "l2" else f"up to {number(value)}"
+
+
 def duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 12 s``, ``2 h 05 min``."""
     if seconds < 10:
@@ -98,9 +117,9 @@ def plain(text: str, limit: int = 48) -> str:
 
 
 def shown(audit: Audit) -> Attack | None:
-    """The attack that the verdict is about: fewest flips if measured, else the most successful."""
+    """The attack that the verdict is about: fewest flips, smallest change, else the strongest."""
     done = [a for a in audit.attacks if a.measured and not a.is_control]
-    first = next((a for a in done if a.id == "flip-minimum"), None)
+    first = next((a for a in done if a.id in ("flip-minimum", "linf-minimum")), None)
     return first or max(done, key=lambda a: a.success.value or 0.0, default=None)
 
 
@@ -109,18 +128,18 @@ def verdict(audit: Audit) -> Verdict:
     main = shown(audit)
     sentences = [_clean(audit)]
     if main is not None:
-        sentences.append(effect(main))
+        sentences.append(effect(main, terms(audit).many))
         if (control := audit.attack(main.control)) is not None and control.measured:
             sentences.append(_control(control))
     tone, title = _tone(audit, main)
     return Verdict(tone, title, tuple(sentences), _caution(audit, main))
 
 
-def effect(attack: Attack) -> str:
+def effect(attack: Attack, many: str = "recordings") -> str:
     """One sentence: what the attack changes, and how often that fools the network."""
     right = attack.success
     how_often = (
-        f"{percent(right.value)} of the recordings it had right "
+        f"{percent(right.value)} of the {many} it had right "
         f"({right.k} of {right.n}; {_INTERVAL} {interval(right)})"
     )
     if attack.id == "flip-minimum" and attack.flips and attack.flips.median is not None:
@@ -128,6 +147,12 @@ def effect(attack: Attack) -> str:
         part = attack.relative.median if attack.relative else None
         of = f" ({percent(part)} of the active cells)" if part is not None else ""
         return f"Flipping a median of {events} events{of} fools it on {how_often}."
+    if attack.id == "linf-minimum" and attack.size and attack.size.median is not None:
+        far = number(attack.size.median)
+        return (
+            f"Moving intensities, which go from 0 to 1, by at most {far} (median) fools it on"
+            f" {how_often}."
+        )
     return f"“{plain(attack.title)}” fools it on {how_often}."
 
 
@@ -152,9 +177,9 @@ def change(title: str, clean: Summary, attacked: Summary) -> str:
 def _clean(audit: Audit) -> str:
     part = audit.clean.accuracy
     if not part.n:
-        return "The network has not been measured on clean recordings yet."
+        return f"The network has not been measured on clean {terms(audit).many} yet."
     return (
-        f"Left alone, the network is right on {part.k} of {part.n} recordings "
+        f"Left alone, the network is right on {part.k} of {part.n} {terms(audit).many} "
         f"({percent(part.value)}; {_INTERVAL} {interval(part)})."
     )
 
@@ -162,6 +187,8 @@ def _clean(audit: Audit) -> str:
 def _control(control: Attack) -> str:
     flips = control.flips.median if control.flips else None
     many = f", with a median of {number(flips)} changes," if flips is not None else ""
+    if control.norm is not None:
+        many = ", with changes that are no larger,"
     return f"Its random control{many} fools it on {share(control.success)}."
 
 
@@ -175,6 +202,11 @@ def _tone(audit: Audit, main: Attack | None) -> tuple[Tone, str]:
     small = main.relative.median if main.relative else None
     if fooled >= 0.9 and small is not None and small <= 0.05:
         return "fragile", f"Fragile: changing {percent(small)} of its input is enough to fool it"
+    far = main.size.median if main.size and main.norm == "linf" else None
+    if fooled >= 0.9 and far is not None and far <= _SLIGHT:
+        return "fragile", f"Fragile: moving intensities by {percent(far)} is enough to fool it"
+    if fooled >= 0.9 and far is not None:
+        return "shaky", f"Everything can be fooled, once intensities move by {percent(far)}"
     if fooled >= 0.9:
         return "fragile", "Fragile: it can nearly always be fooled"
     if fooled >= 0.5:

@@ -1,7 +1,8 @@
 """The contents of ``results.json``: these frozen records *are* the file format.
 
 Field names are the JSON keys; a field with a default may be missing from the file. Counts of
-flips are cells of the grid, times are seconds unless the name ends in ``_us``.
+flips are cells of the grid, sizes of changes are intensities of the range [0, 1], times are seconds
+unless the name ends in ``_us``. A "recording" may be an image; the data say which there are.
 """
 
 from __future__ import annotations
@@ -70,11 +71,21 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Size:
+    """What images are made of."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
 class Data:
-    """The recordings that were audited."""
+    """The recordings that were audited, seen through a ``grid``, or ``images`` of this size."""
 
     name: str
-    grid: Grid
+    grid: Grid | None = None
+    images: Size | None = None
     split: str = ""
     classes: tuple[str, ...] = ()
     recordings: int = 0
@@ -95,12 +106,19 @@ class Clean:
 
 @dataclass(frozen=True)
 class Point:
-    """Robust accuracy at one budget."""
+    """Robust accuracy at one budget: cells, a share of the active ones, or a size of changes."""
 
     robust_accuracy: Proportion
     budget: int | None = None
     relative: float | None = None
     control: Proportion | None = None
+    eps: float | None = None
+
+    @property
+    def at(self) -> float | None:
+        """The budget, in whatever it is given."""
+        known = (self.budget, self.relative, self.eps)
+        return next((float(value) for value in known if value is not None), None)
 
 
 @dataclass(frozen=True)
@@ -130,7 +148,7 @@ class Energy:
 
 @dataclass(frozen=True)
 class Row:
-    """One recording under one attack."""
+    """One recording under one attack; ``size`` is that of an image's change, in the norm."""
 
     index: int
     label: int
@@ -139,6 +157,7 @@ class Row:
     success: bool
     valid: bool = True
     flips: int | None = None
+    size: float | None = None
     relative: float | None = None
     recording: str | None = None
     target: int | None = None
@@ -169,6 +188,7 @@ class Contribution:
 class Attack:
     """One attack, or one control, over all recordings.
 
+    Of images the ``norm`` (linf, l2, l0) says how the ``size`` of a change is measured.
     ``rows`` are a tuple, or a file that is read anew each time they are asked for: an audit of
     many recordings has more of them than should be in memory. In ``results.json`` they are a list,
     or the name of the file.
@@ -186,7 +206,9 @@ class Attack:
     status: str = "done"
     n: int = 0
     invalid: int = 0
+    norm: str | None = None
     flips: Summary | None = None
+    size: Summary | None = None
     relative: Summary | None = None
     added: Summary | None = None
     removed: Summary | None = None
