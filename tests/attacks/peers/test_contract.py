@@ -168,7 +168,7 @@ def test_gumbel_edits_only_near_events(victims):
         ),
         (SpikeRetiming(), Flip(), "give it a Retime threat"),
     ],
-    ids=str,
+    ids=lambda given: type(given).__name__,
 )
 def test_threats_that_do_not_suit_are_refused(victims, attack, threat, why):
     net, x, labels, _, _ = victims["spiking"]
