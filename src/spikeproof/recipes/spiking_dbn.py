@@ -42,7 +42,7 @@ from spikeproof.training import Recipe as Training
 from spikeproof.types import Cells, Model
 
 SPIKING, DEEP = "spiking DBN", "DNN"
-EPS = (0.05, 0.1, 0.2, 0.3)
+EPS = (0.05, 0.1, 0.15, 0.2, 0.3)
 BOUNDED = 0.3  # eps at which the attack must succeed
 
 
@@ -56,7 +56,7 @@ class Effort:
     steps: int = 32
     learn: int = 10**9
     tested: int = 10**9
-    attacked: int = 100
+    attacked: int = 200
     queries: int = 200
 
 
