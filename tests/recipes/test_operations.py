@@ -8,8 +8,7 @@ from torch import nn
 from spikeproof.evaluate import proportion
 from spikeproof.models import Bernoulli, Direct, Encoded, NeuronSpec, build
 from spikeproof.models.ttfs import from_relu
-from spikeproof.recipes import OPERATIONS, OPERATIONS_NOTE, operations_row
-from spikeproof.recipes.operations import answers
+from spikeproof.recipes import OPERATIONS, OPERATIONS_NOTE, answers, operations_row
 
 HALF = torch.full((2, 1, 1, 1, 4), 0.5)
 
@@ -55,10 +54,11 @@ def test_the_note_says_the_constants_and_what_is_left_out():
 
 def test_costs_stand_beside_what_is_right():
     right = {"a": proportion(97, 100), "b": proportion(1, 2)}
-    table = answers({"a": network(), "b": Encoded(Bernoulli(3), network())}, right, HALF)
+    noisy = Encoded(Bernoulli(3), network())
+    table = answers({"a": network(), "b": noisy}, right, HALF)
     assert table.columns == ("network", "right", *OPERATIONS)
     assert table.rows[0] == ("a", "97.00 % [91.55, 98.97]", *operations_row(network(), HALF))
     assert table.note == OPERATIONS_NOTE
     before = torch.random.get_rng_state()
-    assert answers({"b": Encoded(Bernoulli(3), network())}, right, HALF).rows == table.rows[1:]
-    assert torch.equal(torch.random.get_rng_state(), before)
+    assert answers({"b": noisy}, right, HALF).rows == table.rows[1:]
+    assert torch.equal(torch.random.get_rng_state(), before)  # what comes after draws the same
