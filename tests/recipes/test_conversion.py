@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikeproof.images import ImageData, Images, load_images
-from spikeproof.recipes import RECIPES, Bench
+from spikeproof.recipes import OPERATIONS, RECIPES, Bench
 from spikeproof.recipes.conversion import Curve
 
 
@@ -26,6 +26,7 @@ def test_a_quick_run_on_digits(name):
     bench = Bench(fewer(), quick=True)
     found = RECIPES[name].run(bench)
     assert all(claim.holds is None for claim in found.claims)
+    assert any(table.columns[2:] == OPERATIONS for table in found.tables)
     for table in found.tables:
         assert all(len(row) == len(table.columns) for row in table.rows)
     for chart in found.charts:
@@ -44,7 +45,9 @@ def test_images_of_other_things_are_brought_to_size_and_half_of_them_learned():
     upside_down = Images(data.test.x.flip(3), data.test.labels, data.test.classes)
     others = ImageData("flipped", upside_down, upside_down, "")
     found = RECIPES["null-class"].run(Bench(data, quick=True, strange=others))
-    first_cells = [row[0] for row in found.tables[0].rows]
+    costs, table = found.tables[:2]
+    first_cells = [row[0] for row in table.rows]
     assert first_cells[-2:] == ["flipped", "flipped, the other half"]
-    assert "half of the others seen" in " ".join(found.tables[0].columns)
+    assert "half of the others seen" in " ".join(table.columns)
+    assert len(costs.rows) == 6
     assert any("flipped taken for a digit" in claim.what for claim in found.claims)

@@ -36,10 +36,13 @@ def test_the_recipe_puts_them_together(tiny):
     assert [len(chart.series) for chart in found.charts] == [2, 2, 2]
     assert found.charts[0].series[0].x == (0.0, 1.0)
     assert [row[0] for row in found.tables[0].rows] == [
+        "dense, ReLU network",
         "dense, penalty 0.15",
+        "vgg, ReLU network",
         "vgg, mapped",
         "vgg, trained on, penalty 5",
     ]
+    assert all(len(row) == len(found.tables[0].columns) for row in found.tables[0].rows)
     x = bench.data.test.x
     for network in found.models.values():
         assert network.input_shape == (1, 8, 8)

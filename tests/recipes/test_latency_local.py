@@ -40,7 +40,8 @@ def test_it_claims_nothing_of_the_digits(found):
 
 
 def test_everybody_is_asked_about_the_same_images(found):
-    transfers, own = found.tables[:3], found.tables[3]
+    costs, *transfers, own = found.tables
+    assert [row[0] for row in costs.rows] == [row[0] for row in own.rows]
     for table in transfers:
         assert [row[0] for row in table.rows] == [
             recipe.ANN,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spikeproof.models import Direct, Encoded, NeuronSpec, build
+from spikeproof.evaluate import proportion
+from spikeproof.models import Bernoulli, Direct, Encoded, NeuronSpec, build
 from spikeproof.models.ttfs import from_relu
-from spikeproof.recipes import OPERATIONS, OPERATIONS_NOTE, operations_row
+from spikeproof.recipes import OPERATIONS, OPERATIONS_NOTE, answers, operations_row
 
 HALF = torch.full((2, 1, 1, 1, 4), 0.5)
 
@@ -49,3 +50,15 @@ def test_first_spikes_say_what_their_time_counts():
 def test_the_note_says_the_constants_and_what_is_left_out():
     for words in ("0.9 pJ", "4.6 pJ", "Horowitz", "without memory"):
         assert words in OPERATIONS_NOTE
+
+
+def test_costs_stand_beside_what_is_right():
+    right = {"a": proportion(97, 100), "b": proportion(1, 2)}
+    noisy = Encoded(Bernoulli(3), network())
+    table = answers({"a": network(), "b": noisy}, right, HALF)
+    assert table.columns == ("network", "right", *OPERATIONS)
+    assert table.rows[0] == ("a", "97.00 % [91.55, 98.97]", *operations_row(network(), HALF))
+    assert table.note == OPERATIONS_NOTE
+    before = torch.random.get_rng_state()
+    assert answers({"b": noisy}, right, HALF).rows == table.rows[1:]
+    assert torch.equal(torch.random.get_rng_state(), before)  # what comes after draws the same

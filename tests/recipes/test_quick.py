@@ -8,7 +8,7 @@ from tests.cli.conftest import succeed
 from spikeproof.adapters import examine
 from spikeproof.images import load_images
 from spikeproof.models import load_checkpoint
-from spikeproof.recipes import RECIPES
+from spikeproof.recipes import OPERATIONS, RECIPES
 from spikeproof.results import load_reproduction
 
 
@@ -21,6 +21,7 @@ def test_the_quick_version_runs_and_what_it_leaves_is_whole(name, tmp_path):
     assert found.quick
     assert found.claims
     assert found.seconds
+    assert any(set(OPERATIONS) <= set(table.columns) for table in found.tables)
     assert RECIPES[name].title in printed
     assert (folder / "reproduction.html").stat().st_size > 10_000
     images = load_images().test

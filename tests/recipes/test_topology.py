@@ -56,6 +56,7 @@ def test_the_recipe_puts_them_together(tiny):
     found = topology.TOPOLOGY.run(bench)
     assert [claim.ours.n for claim in found.claims] == [306, 306, 40, 40]
     assert found.claims[2].holds is None
+    assert len(found.tables[1].rows) == 8
     assert found.charts[0].series[0].x == (2.0, 4.0)
     assert list(bench.seconds) == ["NAND", "XOR", "digits, sequential", "digits, parallel"]
     for network in found.models.values():

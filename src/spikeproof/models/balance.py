@@ -36,7 +36,7 @@ def balanced(network: Network, cells: Cells, *, share: float = 0.999) -> Network
     other = copy.deepcopy(network).eval()
     found = peaks(other, cells, share)
     with torch.no_grad():
-        _rescale(other.layers, found, cells.new_ones(network.input_shape[0]))
+        rescale(other.layers, found, cells.new_ones(network.input_shape[0]))
     return other.train(network.training)
 
 
@@ -67,8 +67,11 @@ def peaks(network: Network, cells: Cells, share: float) -> dict[nn.Module, Tenso
     return found
 
 
-def _rescale(layers: Iterable[nn.Module], peaks: dict[nn.Module, Tensor], came: Tensor) -> Tensor:
-    """Rescale ``layers``; from and to the factors ``[C]`` that activities were divided by."""
+def rescale(layers: Iterable[nn.Module], peaks: dict[nn.Module, Tensor], came: Tensor) -> Tensor:
+    """Divide what ``layers`` give by ``peaks``, in place.
+
+    From and to the factors ``[C]`` that activities were divided by.
+    """
     for layer in layers:
         match layer:
             case Weighted():
@@ -77,7 +80,7 @@ def _rescale(layers: Iterable[nn.Module], peaks: dict[nn.Module, Tensor], came: 
                 _divide_outputs(layer, came)
             case Joined():
                 branches = layer.branches.children()
-                came = torch.cat([_rescale(b.children(), peaks, came) for b in branches])
+                came = torch.cat([rescale(b.children(), peaks, came) for b in branches])
     return came
 
 

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.activity import Activity, Ledger, settled
 from spikeproof.models.codes import Bernoulli
 from spikeproof.models.described import Described
 from spikeproof.models.neuron import NeuronSpec
@@ -55,10 +56,22 @@ class BeliefNetwork(Described):
 
     def features(self, x: Tensor) -> Tensor:
         """Probabilities ``[N, H]`` of the last hidden layer's units."""
-        r = _flat(x, self.input_shape)
+        return self._through(x)[-1]
+
+    @torch.no_grad()
+    def activity(self, x: Tensor) -> Activity:
+        """Operations: intensities and probabilities are multiplied."""
+        counted = Ledger(len(x))
+        for r, layer in zip(self._through(x), (*self.hidden, self.top), strict=True):
+            counted.receives(r, r.new_tensor(len(layer.weight)))
+        return counted.activity(1)
+
+    def _through(self, x: Tensor) -> list[Tensor]:
+        """Intensities and the probabilities of each hidden layer."""
+        found = [_flat(x, self.input_shape)]
         for layer in self.hidden:
-            r = layer(r).sigmoid()
-        return r
+            found.append(layer(found[-1]).sigmoid())
+        return found
 
 
 class SpikingBelief(Described):
@@ -100,6 +113,17 @@ class SpikingBelief(Described):
             half[:, 0] = 0.5  # of a threshold, there before the first step
             trains.append(neurons(current + half))
         return trains
+
+    @torch.no_grad()
+    def activity(self, x: Tensor) -> Activity:
+        """Operations on one draw of the pixels' spikes: all are additions."""
+        trains, counted = self.spikes(x), Ledger(len(x))
+        for spikes, layer in zip(trains, (*self.hidden, self.top), strict=True):
+            counted.receives(spikes, spikes.new_tensor(len(layer.weight)))
+        for spikes in trains[1:]:
+            counted.fires(spikes, self.code.steps)
+        said = self.top(trains[-1]).cumsum(1).argmax(2)
+        return counted.activity(self.code.steps, decided=settled(said))
 
     def rates(self, x: Tensor) -> Tensor:
         """Rates ``[N, H]`` of the last hidden layer that endless time would give.

@@ -20,13 +20,14 @@ curve of accuracy over time (:func:`logits_by_step`).
 
 from __future__ import annotations
 
+import copy
 from typing import Literal, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.balance import balanced, peaks
+from spikeproof.models.balance import balanced, peaks, rescale
 from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.folding import folded
 from spikeproof.models.modules import Weighted
@@ -106,6 +107,25 @@ def logits_by_step(model: Coded, x: Cells) -> Tensor:
             counts = torch.arange(1, sums.shape[1] + 1, device=sums.device)
             found.append(sums / counts.view(-1, 1))
     return torch.cat(found)
+
+
+def in_unit_spikes(network: Network) -> Network:
+    """The ``network`` with thresholds of 1: what a spike weighs is in the weights behind it.
+
+    Both spike alike, up to rounding; one without thresholds of its own is given back as it is.
+    """
+    other = copy.deepcopy(network)
+    found: dict[nn.Module, Tensor] = {}
+    for layer in _weighted(other):
+        neurons = layer.activation
+        if isinstance(neurons, RateNeurons) and neurons.threshold is not None:
+            found[layer] = neurons.threshold
+            neurons.threshold = torch.ones_like(neurons.threshold)
+    if not found:
+        return network
+    with torch.no_grad():
+        rescale(other.layers, found, next(iter(found.values())).new_ones(network.input_shape[0]))
+    return other
 
 
 def _set_thresholds(spiking: Network, relu: Network, images: Cells, share: float) -> None:

@@ -66,7 +66,11 @@ class OfImages(Described):
             y = F.interpolate(y, size, mode="bilinear", align_corners=False)
         return y.unsqueeze(1)
 
+    def shown(self, x: Tensor) -> Tensor:
+        """The same ``[N, steps, C, h, w]``, in every time bin."""
+        return self.seen(x).expand(-1, self.steps, -1, -1, -1)
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[N, K]`` of images ``[N, 1, C, H, W]``."""
-        logits: Tensor = self.network(self.seen(x).expand(-1, self.steps, -1, -1, -1))
+        logits: Tensor = self.network(self.shown(x))
         return logits

@@ -2,7 +2,7 @@
 
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.catalogue import RECIPES
-from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
+from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, answers, operations_row
 from spikeproof.recipes.record import keep, recorded
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Bench",
     "Found",
     "Recipe",
+    "answers",
     "keep",
     "operations_row",
     "recorded",

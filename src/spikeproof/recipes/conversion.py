@@ -18,9 +18,10 @@ from torch import Tensor
 
 from spikeproof.evaluate import answer, proportion
 from spikeproof.images import Images
-from spikeproof.models import Coded, Network, build, converted, logits_by_step
+from spikeproof.models import Coded, Described, Network, build, converted, logits_by_step
 from spikeproof.models.conversion import Balance, Code
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import answers
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.training import Recipe as Training
@@ -30,6 +31,7 @@ PROGRAMS = {"dense": "fc400-fc{}", "convolutional": "16c5-bn-p2-32c3-bn-p2-fc{}"
 TYPICAL = 500  # training images that activities are read from
 SAVED = 64  # steps of the networks that are kept
 ALLOWED = 0.01  # of the accuracy may be lost
+CHUNK = 4  # images whose steps are held at once
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -65,6 +67,8 @@ class Curve:
 def run(bench: Bench) -> Found:
     """Train, convert and measure both networks."""
     claims, rows, charts, models = [], [], [], {}
+    asked: dict[str, Described] = {}
+    right: dict[str, Proportion] = {}
     steps = 64 if bench.quick else 256
     for name, program in PROGRAMS.items():
         with bench.timed(f"{name}, training"):
@@ -73,10 +77,13 @@ def run(bench: Bench) -> Found:
         typical = bench.data.learn.x[:TYPICAL]
         ann = proportion(_right(network, test), len(test))
         curves: dict[Way, Curve] = {}
+        asked[f"{name}, ANN"], right[f"{name}, ANN"] = network, ann
         for way in _ways(bench):
             with bench.timed(f"{name}, {way.name}"):
                 made = _convert(network, typical, way, steps)
                 curves[way] = curve(made, test, way.draws, bench.seed)
+            asked[f"{name}, {way.name}"] = made
+            right[f"{name}, {way.name}"] = curves[way].at(steps)
         first = next(iter(curves.values()))
         claims += _claims(name, ann, first, bench)
         shown = [t for t in SHOWN if t <= steps]
@@ -94,7 +101,10 @@ def run(bench: Bench) -> Found:
         f" intervals. Poisson: a spike with probability x in each step, mean of"
         f" {_ways(bench)[-1].draws} draws, which make the interval no narrower.",
     )
-    return Found(tuple(claims), (table,), tuple(charts), models)
+    with bench.timed("operations"):
+        some = bench.data.test.x[: 20 if bench.quick else 200]
+        costs = answers(asked, right, some, chunk=CHUNK)
+    return Found(tuple(claims), (table, costs), tuple(charts), models)
 
 
 def curve(model: Coded, test: Images, draws: int, seed: int) -> Curve:

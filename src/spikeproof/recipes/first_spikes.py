@@ -23,6 +23,7 @@ from spikeproof.images import Images
 from spikeproof.models import Described, Network, build
 from spikeproof.models.ttfs import FirstSpikeNetwork, Hardware, choose_windows, from_relu
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.training import Recipe as Training
@@ -44,7 +45,6 @@ class Measured:
     spikes: float
     with_pixels: float
     neurons: int
-    latency: float
     apart: float = 0.0
 
 
@@ -56,24 +56,24 @@ def run(bench: Bench) -> Found:
     many = len(bench.data.learn) > 5000
     epochs = (2 if bench.quick else 8) if many else (30 if bench.quick else 60)
     recipe = Training(epochs, 128, rate=2e-3, smoothing=0.0, seed=bench.seed, augment=None)
-    dense, dense_relu, dense_claims, dense_rows = _dense(bench, learn, recipe)
+    dense, dense_claims, dense_rows = _dense(bench, learn, recipe)
     tuned = max(1, epochs // 4) if many else (5 if bench.quick else 10)
     vgg, vgg_claims, vgg_rows = _vgg(bench, learn, replace(recipe, epochs=tuned))
     with bench.timed("imperfect hardware"):
         charts = _sweeps(bench, dense, learn, replace(recipe, epochs=1 if many else 5, rate=5e-4))
-    columns = ("network", "right", "spikes per neuron", "with pixels", "neurons", "logits at t =")
     table = Table(
         "On the test images",
-        columns,
+        ("network", "right", "neurons", "with pixels", *OPERATIONS),
         (*dense_rows, *vgg_rows),
-        f"Pixels spike from t = 0 to 1. The ReLU network of the dense one: {dense_relu}.",
+        "Pixels spike in the first window, from t = 0 to 1; with pixels, they count as neurons."
+        f" {OPERATIONS_NOTE}",
     )
     return Found((*dense_claims, *vgg_claims), (table,), charts, {"dense": dense, "vgg": vgg})
 
 
 def _dense(
     bench: Bench, learn: Images, recipe: Training
-) -> tuple[FirstSpikeNetwork, str, list[Claim], list[tuple[str, ...]]]:
+) -> tuple[FirstSpikeNetwork, list[Claim], list[tuple[str, ...]]]:
     """Both networks trained with the same steps."""
     torch.manual_seed(bench.seed)
     relu = _relu(f"fc{HIDDEN}-fc{len(learn.classes)}", bench).double()
@@ -106,8 +106,11 @@ def _dense(
         ),
         _sparse("dense", found, bench),
     ]
-    right = proportion(_right(there, bench.data.test.labels), len(bench.data.test))
-    return spiking, _share(right), claims, [_row(f"dense, penalty {PENALTY:g}", found)]
+    rows = [
+        _relu_row("dense, ReLU network", relu, there, bench),
+        _row(f"dense, penalty {PENALTY:g}", spiking, found, bench),
+    ]
+    return spiking, claims, rows
 
 
 def _vgg(
@@ -121,12 +124,16 @@ def _vgg(
         there = _logits(relu.double(), bench.data.test.x)
         spiking = from_relu(relu, learn.x[:CALIBRATION])
         mapped = measured(spiking, bench.data.test, there)
+        rows = [
+            _relu_row("vgg, ReLU network", relu, there, bench),
+            _row("vgg, mapped", spiking, mapped, bench),
+        ]
     penalised = Sparse(VGG_PENALTY)
     _fit("vgg, as first spikes", spiking.float(), learn, recipe, penalised, bench)
     with bench.timed("vgg, testing"):
         choose_windows(spiking.double(), learn.x[:CALIBRATION])
         found = measured(spiking, bench.data.test)
-    rows = [_row("vgg, mapped", mapped), _row(f"vgg, trained on, penalty {VGG_PENALTY:g}", found)]
+    rows.append(_row(f"vgg, trained on, penalty {VGG_PENALTY:g}", spiking, found, bench))
     return spiking, [_exact("vgg", mapped), _sparse("vgg", found, bench)], rows
 
 
@@ -145,7 +152,6 @@ def measured(network: FirstSpikeNetwork, test: Images, reference: Tensor | None 
         float(spikes[1:].sum()) / sum(neurons[1:]),
         float(spikes.sum()) / sum(neurons),
         sum(neurons[1:]),
-        network.latency,
         0.0 if reference is None else float((logits - reference).abs().max()),
     )
 
@@ -247,9 +253,16 @@ def _line(name: str, x: Sequence[float], shares: Sequence[Proportion]) -> Series
     )
 
 
-def _row(name: str, found: Measured) -> tuple[str, ...]:
-    shares = (f"{found.spikes:.3f}", f"{found.with_pixels:.3f}")
-    return (name, _share(found.right), *shares, f"{found.neurons:,}", f"{found.latency:.1f}")
+def _row(name: str, network: FirstSpikeNetwork, found: Measured, bench: Bench) -> tuple[str, ...]:
+    cells = (f"{found.neurons:,}", f"{found.with_pixels:.3f}")
+    return (name, _share(found.right), *cells, *operations_row(network, bench.data.test.x))
+
+
+def _relu_row(name: str, relu: Network, logits: Tensor, bench: Bench) -> tuple[str, ...]:
+    test = bench.data.test
+    right = proportion(_right(logits, test.labels), len(test))
+    costs = operations_row(relu, test.x.to(next(relu.parameters()).dtype))
+    return (name, _share(right), "–", "–", *costs)
 
 
 def _share(p: Proportion) -> str:

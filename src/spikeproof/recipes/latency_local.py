@@ -25,6 +25,7 @@ from spikeproof.images import Images
 from spikeproof.models import Direct, Encoded, Network, NeuronSpec, balanced, build, twin
 from spikeproof.models.latency import LatencyNetwork
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import answers
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.threats import Linf
@@ -87,10 +88,11 @@ def run(bench: Bench) -> Found:
         stood = transfer(models, some(test, effort.transferred, bench.seed), bench.seed)
     with bench.timed("attacks on each network"):
         own = white_box(models, some(test, effort.attacked, bench.seed), effort, bench.seed)
+    tables = (_table(attack, lines) for attack, lines in stood.items())
     settled = not bench.quick and bench.data.name != "digits"
     return Found(
         claims=_claims(clean, stood, own, settled),
-        tables=(*(_table(attack, lines) for attack, lines in stood.items()), _own(own)),
+        tables=(answers(models, clean, test.x), *tables, _own(own)),
         charts=tuple(_chart(attack, lines) for attack, lines in stood.items()),
         models={"ann": ann, "latency": latency},
     )

@@ -26,6 +26,7 @@ from spikeproof.evaluate import Verdicts, answer, proportion, threshold_for, ver
 from spikeproof.images import STRANGE, Images, resized
 from spikeproof.models import Described, Network, build, converted
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import answers
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.training import Recipe as Training
@@ -67,6 +68,7 @@ def run(bench: Bench) -> Found:
         sets["NULL class, half of the others seen"] = torch.cat([null_images, extra])
     found: dict[tuple[str, str], Judged] = {}
     models: dict[str, Described] = {}
+    asked: dict[str, Described] = {}
     for name, strange in sets.items():
         with bench.timed(f"training, {name}"):
             ann = _trained(learn, strange, bench)
@@ -75,11 +77,14 @@ def run(bench: Bench) -> Found:
             null = None if strange is None else len(learn.classes)
             found[name, "ANN"] = _judged(ann, null, test, kinds)
             found[name, "SNN"] = _judged(snn, null, test, kinds)
+        asked |= {f"{name}, ANN": ann, f"{name}, SNN": snn}
         if name != "NULL class, half of the others seen":
             models |= {_slug(f"{name} ann"): ann, _slug(f"{name} snn"): snn}
     unseen = [other] if other else [k for k in kinds if k not in LEARNED]
     claims = [c for kind in ("ANN", "SNN") for c in _claims(kind, found, unseen, test, bench)]
     tables = tuple(_table(kind, found, test) for kind in ("ANN", "SNN"))
+    right = {f"{name}, {kind}": judged.right for (name, kind), judged in found.items()}
+    tables = (answers(asked, right, test.x), *tables)
     return Found(tuple(claims), tables, (_chart(found, unseen, test),), models)
 
 

@@ -8,11 +8,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from spikeproof.evaluate import FLOAT32, activity
+from spikeproof.results import Proportion
+from spikeproof.results.reproduction import Table
 
 OPERATIONS: tuple[str, ...] = (
     "spikes per neuron",
@@ -31,15 +35,45 @@ OPERATIONS_NOTE = (
 )
 
 _UNKNOWN = "–"
+_COLUMNS = ("network", "right", *OPERATIONS)
 
 
-def operations_row(model: Any, x: Tensor) -> tuple[str, ...]:
+SAMPLES = 200
+"""Samples that operations are counted on, at most."""
+
+
+def answers(
+    models: Mapping[str, Any], right: Mapping[str, Proportion], x: Tensor, *, chunk: int = 32
+) -> Table:
+    """A table of how many answers of each network are ``right``, and what one of them costs.
+
+    Costs are counted on the first :data:`SAMPLES` of ``x``; see :func:`operations_row`.
+    """
+    return answers_of(
+        (name, right[name], *operations_row(model, x, chunk=chunk))
+        for name, model in models.items()
+    )
+
+
+def answers_of(rows: Iterable[tuple[str | Proportion, ...]]) -> Table:
+    """The same of ``rows`` that each hold a name, what is right, and an :func:`operations_row`."""
+    cells = tuple(
+        tuple(_share(cell) if isinstance(cell, Proportion) else cell for cell in row)
+        for row in rows
+    )
+    return Table("Right, and what an answer costs", _COLUMNS, cells, OPERATIONS_NOTE)
+
+
+def operations_row(model: Any, x: Tensor, *, chunk: int = 32) -> tuple[str, ...]:
     """A cell for each of :data:`OPERATIONS`, of ``model`` on the samples ``x`` ``[N, T, ...]``.
 
-    A few hundred samples are enough, and as many as the accuracy has are not needed. Dashes stand
-    for what cannot be known, for all figures if ``model`` is no torch module.
+    The first :data:`SAMPLES` are enough, ``chunk`` of which are run together; as many as the
+    accuracy has are not needed. Dashes stand for what cannot be known, for all figures if ``model``
+    is no torch module.
     """
-    found = activity(model, x)
+    with torch.random.fork_rng(devices=[]):  # codes draw the same spikes whoever asks
+        torch.manual_seed(0)
+        found = activity(model, x[:SAMPLES], chunk)
     if found is None or not len(found):
         return (_UNKNOWN,) * len(OPERATIONS)
     unit = "" if found.unit == "steps" else f" {found.unit}"
@@ -54,6 +88,11 @@ def operations_row(model: Any, x: Tensor) -> tuple[str, ...]:
         _mean(FLOAT32.energy(found) / 1000),
         _mean(FLOAT32.dense_energy(found) / 1000),
     )
+
+
+def _share(p: Proportion) -> str:
+    low, high = 100 * (p.low or 0.0), 100 * (p.high or 0.0)
+    return f"{100 * (p.value or 0.0):.2f} % [{low:.2f}, {high:.2f}]"
 
 
 def _mean(values: Tensor | None) -> str:

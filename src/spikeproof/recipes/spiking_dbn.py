@@ -28,6 +28,7 @@ from spikeproof.images import Images
 from spikeproof.models import Described
 from spikeproof.models.belief import BeliefNetwork, SpikingBelief
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import answers
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.threats import Linf
@@ -109,7 +110,10 @@ def run(bench: Bench) -> Found:
     described: dict[str, Described] = {"spiking-dbn": spiking, "dnn": deep}
     return Found(
         claims=_claims(clean, found, settled),
-        tables=tuple(_table(name, rows) for name, rows in found.items()),
+        tables=(
+            answers(models, clean, test.x),
+            *(_table(name, rows) for name, rows in found.items()),
+        ),
         charts=(curve, _chart(found)),
         models=described,
     )

@@ -28,6 +28,7 @@ from spikeproof.images.set import held_out
 from spikeproof.models import Described, build
 from spikeproof.models.crossing import CrossingNetwork
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.threats import Linf
@@ -233,24 +234,22 @@ def _sweep(
 ) -> Table:
     rows = []
     for name, network in networks.items():
-        times, spikes = "", ""
+        times, costs = "", operations_row(network, attacked.x)
         if isinstance(network, CrossingNetwork):
             with torch.no_grad():
-                ran = network.crossings(attacked.x)
-            first = ran.times[-1].amin(1)
+                first = network.crossings(attacked.x).times[-1].amin(1)
             times = f"{first.mean():.2f} ± {first.std():.2f}"
-            spikes = f"{ran.spikes_per_neuron[1]:.2f}"
         stood = [_percent(p) for lines in stands.values() for p in lines[name]]
-        rows.append((name, _share(clean[name]), times, spikes, *stood))
+        rows.append((name, _share(clean[name]), *costs, times, *stood))
     columns = [f"{attack} {eps:g}" for attack in stands for eps in EPS]
     widest = proportion(len(attacked) // 2, len(attacked))
     return Table(
         "The sweep: share of test images that get their label, clean and attacked",
-        ("network", "clean", "decides at", "spikes per hidden neuron", *columns),
+        ("network", "clean", *OPERATIONS, "decides at", *columns),
         tuple(rows),
         f"{len(attacked)} images attacked, intervals up to {_share(widest)}. Chosen on held-out"
         f" images: {best}. Pixels spike from 0 to 1, black ones at 1; the decision is the first"
-        " output spike.",
+        f" output spike. {OPERATIONS_NOTE}",
     )
 
 

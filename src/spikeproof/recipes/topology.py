@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from torch import Tensor
 from spikeproof.evaluate import answer, proportion
 from spikeproof.models import Network, NeuronSpec, OfImages, balanced, build, twin
 from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.operations import answers_of, operations_row
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.training import Progress, fit
@@ -55,14 +57,19 @@ class Tally:
     balanced: Proportion
 
 
+Cost: TypeAlias = tuple[str | Proportion, ...]
+"""A network's name, what it gets right, and the cells of its operations."""
+
+
 def run(bench: Bench) -> Found:
     """Train, carry over and measure the four programs."""
-    claims, rows = [], []
+    claims, rows, costs = [], [], []
     runs = 3 if bench.quick else 10
     for name, gate, published in (("NAND", nand, "0.69"), ("XOR", xor, "0.585")):
         with bench.timed(name):
             tasks = [corners(gate, bench.seed + k) for k in range(runs)]
-            tally = _gate(tasks, bench)
+            tally, cost = _gate(name, tasks, bench)
+        costs += cost
         rows.append(_row(f"{name}, {runs} runs", tally, published))
         whole = tally.balanced.k == tally.balanced.n
         what = f"{name}, spiking, weights carried over"
@@ -70,7 +77,8 @@ def run(bench: Bench) -> Found:
     models, lines = {}, []
     for name, program in (("sequential", SEQUENTIAL), ("parallel", PARALLEL)):
         with bench.timed(f"digits, {name}"):
-            tally, spiking, line = _digits(name, program, bench)
+            tally, cost, spiking, line = _digits(name, program, bench)
+        costs += cost
         published = "0.147 (carried: 0.098)" if name == "sequential" else "did not run"
         rows.append(_row(f"digits, {name}", tally, published))
         lines.append(line)
@@ -96,11 +104,11 @@ def run(bench: Bench) -> Found:
         f" sequential is {SEQUENTIAL}, parallel {PARALLEL}.",
     )
     chart = Chart("Accuracy by time", "time bins", "right on test digits", tuple(lines))
-    return Found(tuple(claims), (table,), (chart,), models)
+    return Found(tuple(claims), (table, answers_of(costs)), (chart,), models)
 
 
-def _gate(tasks: Sequence[Task], bench: Bench) -> Tally:
-    """All runs together."""
+def _gate(name: str, tasks: Sequence[Task], bench: Bench) -> tuple[Tally, list[Cost]]:
+    """All runs together, and what answers of the last one cost."""
     counts, points = [0, 0, 0], 0
     for k, task in enumerate(tasks):
         network = trained(GATE, task, Training(60, augment=None), bench.seed + k, draws=DRAWS)
@@ -110,11 +118,12 @@ def _gate(tasks: Sequence[Task], bench: Bench) -> Tally:
             for n, one, bins in zip(counts, networks, (1, BINS, BINS), strict=True)
         ]
         points += len(task.test_labels)
-    return Tally(*(proportion(n, points) for n in counts))
+    tally = Tally(*(proportion(n, points) for n in counts))
+    return tally, _costs(name, tally, networks[0], networks[-1], task)
 
 
-def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, OfImages, Series]:
-    """One program on the digits: what was right, the balanced network, and its line over time."""
+def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, list[Cost], OfImages, Series]:
+    """One program on the digits: right, costs, the balanced network, and its line over time."""
     learn, test = bench.data.learn, bench.data.test
     channels, height, width = learn.x.shape[2:]
     crop = 20 if min(height, width) == 28 else None  # MNIST has a margin of 4 pixels
@@ -150,7 +159,16 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, OfImages, Ser
         tuple(p.high or 0.0 for p in over_time),
     )
     shown = OfImages(fitted, image=(channels, height, width), crop=crop, steps=BINS)
-    return tally, shown.eval(), line
+    return tally, _costs(name, tally, network, fitted, task), shown.eval(), line
+
+
+def _costs(name: str, tally: Tally, relu: Network, spiking: Network, task: Task) -> list[Cost]:
+    """What answers of the network without spikes and of the balanced one cost."""
+    shown = task.test_x.expand(-1, BINS, -1, -1, -1)
+    return [
+        (f"{name}, ReLU", tally.relu, *operations_row(relu, task.test_x)),
+        (f"{name}, spiking, balanced", tally.balanced, *operations_row(spiking, shown)),
+    ]
 
 
 def trained(

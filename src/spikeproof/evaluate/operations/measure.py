@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from spikeproof.adapters import Adapted, Averaged
 from spikeproof.adapters.averaged import repeatable
 from spikeproof.evaluate.operations.hooks import counted
-from spikeproof.models import Encoded, Network
+from spikeproof.models import Encoded, Network, OfImages
 from spikeproof.models.activity import Activity, TellsActivity
 from spikeproof.models.circuit import Circuit
+from spikeproof.models.conversion import in_unit_spikes
 from spikeproof.types import Cells
 
 
@@ -27,15 +28,15 @@ def activity(model: Any, x: Cells, chunk: int = 32) -> Activity | None:
     """What ``model`` does with ``x`` ``[N, T, P, H, W]``; None if it is not a torch module.
 
     A network that :class:`~spikeproof.models.activity.TellsActivity` is asked. Of an averaged
-    model it is the mean draw, of an encoded one what the network does with the code. ``chunk``
-    samples are run together.
+    model it is the mean draw, of an encoded one what the network does with the code, and spikes
+    that weigh a threshold of their own count as spikes. ``chunk`` samples are run together.
     """
     if isinstance(model, Averaged):
         return _mean_draw(model, x)
     inside = model.module if isinstance(model, Adapted) else model
     if not isinstance(inside, nn.Module):
         return None
-    in_order = isinstance(inside, Network | Circuit | Encoded | TellsActivity)
+    in_order = isinstance(inside, Network | Circuit | Encoded | OfImages | TellsActivity)
     parts = [_part(model, inside, part) for part in torch.split(x, chunk if in_order else 1)]
     known = [part for part in parts if part is not None]
     return _joined(known) if known else None
@@ -47,6 +48,10 @@ def _part(model: nn.Module, inside: nn.Module, x: Cells) -> Activity | None:
         return inside.activity(_near(model, x))
     if isinstance(inside, Encoded):
         return activity(inside.network, inside.encoder(_near(model, x)))
+    if isinstance(inside, OfImages):
+        return activity(inside.network, inside.shown(_near(model, x)))
+    if isinstance(model, Network):
+        model = inside = in_unit_spikes(model)
     return counted(model, inside, x)
 
 

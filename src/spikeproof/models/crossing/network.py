@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.activity import Activity, Ledger
 from spikeproof.models.crossing.times import crossing_times
 from spikeproof.models.described import Described
 from spikeproof.types import Logits
@@ -101,6 +102,20 @@ class CrossingNetwork(Described):
         for weight in self.weights:
             times.append(crossing_times(times[-1], weight, self.end))
         return Crossings(tuple(times), self.end, -times[-1] / self.tau)
+
+    @torch.no_grad()
+    def activity(self, x: Tensor) -> Activity:
+        """Operations: a spike adds its weight to the slope of each membrane, up to the end.
+
+        Time is in windows of the pixels; the first output spike decides.
+        """
+        found, counted = self.crossings(x), Ledger(len(x))
+        for times, weight in zip(found.times, self.weights, strict=False):
+            counted.receives(times < self.end, times.new_tensor(len(weight)))
+        for times in found.times[1:]:
+            counted.fires(times < self.end)
+        decided = found.times[-1].amin(1).clamp(max=self.end) / self.horizon
+        return counted.activity(self.end / self.horizon, decided=decided, unit="windows")
 
     def extra_repr(self) -> str:
         """Shown by ``print(model)``."""

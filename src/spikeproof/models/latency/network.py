@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.activity import Activity, Ledger
 from spikeproof.models.codes import as_if
 from spikeproof.models.described import Described
 from spikeproof.models.kernels import share_threads
@@ -92,6 +93,22 @@ class LatencyNetwork(Described):
             x, self.weight, self.threshold, self.winners
         )
         return found
+
+    @torch.no_grad()
+    def activity(self, x: Tensor) -> Activity:
+        """Operations up to the end of the race, where it is decided; 1 is the pixels' window.
+
+        Pixels that would spike later, and hidden neurons that lose, spike nowhere.
+        """
+        times, who = self.first_spikes(x)
+        end, counted = times[:, -1], Ledger(len(x))
+        pixels = 1 - x.flatten(1).to(times).clamp(0, 1) < end.unsqueeze(1)
+        hidden = times.new_zeros(len(x), len(self.weight))
+        hidden.scatter_add_(1, who, (times < 1).to(times))
+        counted.receives(pixels, times.new_tensor(len(self.weight)))
+        counted.fires(hidden)
+        counted.receives(hidden, times.new_tensor(self.n_classes))
+        return counted.activity(1.0, decided=end, unit="windows")
 
     def extra_repr(self) -> str:
         """Shown by ``print(model)``."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
+from spikeproof.models.activity import Activity, Ledger, fan_out
 from spikeproof.models.described import Described
 from spikeproof.models.once.layer import EarliestSpike, Neuron, Sliding, SpikeOnce
 from spikeproof.models.topology import Conv, Dense, Pool, parse, typed
@@ -66,6 +67,21 @@ class SpikeOnceNetwork(Described):
         step = due.detach().round()
         step = torch.where(step < self.steps - 1, step, self.steps)
         return due + (step - due.detach())
+
+    @torch.no_grad()
+    def activity(self, x: Tensor) -> Activity:
+        """Operations: a spike adds its weight to each membrane; the first output spike decides.
+
+        Black pixels do not spike, so the last step is not run.
+        """
+        trace, counted = self.trace(x), Ledger(len(x))
+        for came, layer, times in zip(trace, self.layers, trace[1:], strict=False):
+            if isinstance(layer, SpikeOnce):
+                reach = layer.weight.shape[1] * fan_out(layer.patches, came)
+                counted.receives(came < self.steps, reach)
+                counted.fires(times < self.steps)
+        decided = (trace[-1].amin(1) + 1).clamp(max=self.steps - 1)
+        return counted.activity(self.steps - 1, decided=decided)
 
     @property
     def spiking(self) -> list[SpikeOnce]:
