@@ -4,9 +4,9 @@ A 784-400-10 network of first crossings (:mod:`spikeproof.models.crossing`) is t
 of the penalty's weight ``gamma`` and of the time ``t_ref`` where it holds the outputs
 (:mod:`spikeproof.training.temporal_penalty`), and a ReLU network of the same size in the same way.
 All are attacked with FGSM and PGD. Which setting is best is decided by PGD on images held out from
-training. Because gradients of spike times may hide weaknesses (an input that comes after a spike
-has none), the best, the one without penalty and the ReLU network also face AutoSpike, which follows
-other losses and asks without gradients.
+training. Because gradients of spike times hide weaknesses (an input that comes after a spike has
+none), the best, the one without penalty and the ReLU network also face AutoSpike, which follows
+other losses and asks without gradients, and Auto-PGD along gradients that tell of later inputs.
 
 Nomura, Sakemi, Hosomi and Morie, IEEE TCAS-II 69(9), 2022.
 """
@@ -17,21 +17,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
 
-from spikeproof.attacks import FGSM, PGD, Attack, Victim
-from spikeproof.attacks.autospike import AutoSpike
-from spikeproof.evaluate import answer, judge, proportion
-from spikeproof.goals import Mislead
+from spikeproof.attacks import FGSM, PGD, Attack
+from spikeproof.evaluate import proportion
 from spikeproof.images import Images
 from spikeproof.images.set import held_out
 from spikeproof.models import Described, build
 from spikeproof.models.crossing import CrossingNetwork
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
+from spikeproof.recipes.under_attack import Strongest, right, standing, strongest
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
-from spikeproof.threats import Linf
 from spikeproof.training import Recipe as Training
 from spikeproof.training import TemporalPenalty, fit
 
@@ -47,7 +44,8 @@ SWEEP = (
     TemporalPenalty(10.0, t_ref=1.4),
 )
 EPS = (0.05, 0.1, 0.15, 0.2, 0.3)
-STRONG = (0.1, 0.2)  # eps of AutoSpike
+STRONG = (0.1, 0.2)  # eps of the strong attacks
+REACH = (0.02, 0.05)  # how long after a spike inputs are heard by the gradients of the last attack
 CHOICE = 0.15  # eps at which settings are compared on held-out images
 NEAR = 0.01  # of clean accuracy on held-out images that the best setting may lose to any other
 ATTACKS: dict[str, Attack] = {"FGSM": FGSM(), "PGD": PGD(steps=40)}
@@ -63,9 +61,10 @@ class Effort:
     held: int = 2000
     attacked: int = 1000
     strong: int = 300
+    steps: int = 40  # of each stage of AutoSpike
 
 
-QUICK = Effort(epochs=20, batch=32, sweep=SWEEP[:3], held=200, attacked=100, strong=30)
+QUICK = Effort(epochs=20, batch=32, sweep=SWEEP[:3], held=200, attacked=100, strong=30, steps=10)
 
 
 def run(bench: Bench) -> Found:
@@ -93,8 +92,12 @@ def run(bench: Bench) -> Found:
     some = held_out(attacked, "attacked images", effort.strong, seed).test
     strong = {}
     for name in dict.fromkeys((ANN, named(FREE), best)):
-        with bench.timed(f"AutoSpike, {name}"):
-            strong[name] = [strongest(networks[name], some, eps, bench) for eps in STRONG]
+        with bench.timed(f"strong attacks, {name}"):
+            net = networks[name]
+            guides = [net.reaching(r) for r in REACH] if isinstance(net, CrossingNetwork) else []
+            strong[name] = [
+                strongest(net, some, eps, seed, steps=effort.steps, guides=guides) for eps in STRONG
+            ]
     return Found(
         claims=_claims(best, clean, stands, strong, bench.quick),
         tables=(_sweep(networks, clean, stands, best, attacked), _doubt(strong)),
@@ -130,46 +133,6 @@ def trained(
     return network
 
 
-def right(network: Described, images: Images) -> Proportion:
-    """Share of images that get their label."""
-    said = answer(network, images.x, chunk=500).argmax(1)
-    return proportion(int((said == images.labels).sum()), len(images))
-
-
-def standing(
-    network: Described, images: Images, attack: Attack, eps: float, seed: int
-) -> Proportion:
-    """Share of images that keep their label under ``attack``, as the judge measures it."""
-    victim, goal, threat = _of(network), Mislead(images.labels), Linf(eps)
-    adv = attack(victim, images.x, goal, threat, rng=Generator().manual_seed(seed))
-    fell = judge(network, images.x, adv, goal, threat).success
-    return proportion(int((~fell).sum()), len(images))
-
-
-@dataclass(frozen=True)
-class Strongest:
-    """What stands PGD, and AutoSpike; ``squares`` fell only to its searches that just ask."""
-
-    eps: float
-    pgd: Proportion
-    auto: Proportion
-    squares: int
-
-
-def strongest(network: Described, images: Images, eps: float, bench: Bench) -> Strongest:
-    """AutoSpike at one budget, and PGD on the same images."""
-    goal, rng = Mislead(images.labels), Generator().manual_seed(bench.seed)
-    suite = AutoSpike("budget", steps=10 if bench.quick else 40)
-    found = suite.evaluate(_of(network), images.x, goal, Linf(eps), rng=rng)
-    fell = judge(network, images.x, found.adv, goal, Linf(eps)).success
-    return Strongest(
-        eps,
-        standing(network, images, ATTACKS["PGD"], eps, bench.seed),
-        proportion(int((~fell).sum()), len(images)),
-        sum(did.first for did in found.did if "square" in did.name),
-    )
-
-
 def chosen(networks: Mapping[str, Described], held: Images, seed: int) -> str:
     """The setting that stands PGD best on held-out images, among those about as right as any."""
     clean = {name: right(net, held).value or 0.0 for name, net in networks.items()}
@@ -179,10 +142,6 @@ def chosen(networks: Mapping[str, Described], held: Images, seed: int) -> str:
         for name in able
     }
     return max(able, key=stood.__getitem__)
-
-
-def _of(network: Described) -> Victim:
-    return Victim(network, surrogate=None, chunk=256)
 
 
 Stands = Mapping[str, Mapping[str, Sequence[Proportion]]]
@@ -205,7 +164,7 @@ def _claims(
         for k, eps in enumerate(EPS)
     ]
     pairs += [
-        (f"AutoSpike, eps {ours.eps:g}", ours.auto, other, theirs.auto)
+        (f"all attacks, eps {ours.eps:g}", ours.all, other, theirs.all)
         for other in strong
         if other != best
         for ours, theirs in zip(strong[best], strong[other], strict=True)
@@ -255,16 +214,19 @@ def _sweep(
 
 def _doubt(strong: Mapping[str, Sequence[Strongest]]) -> Table:
     rows = tuple(
-        (name, f"{s.eps:g}", str(s.auto.n), _share(s.pgd), _share(s.auto), str(s.squares))
+        (name, f"{s.eps:g}", *map(_share, (s.pgd, s.auto, s.all)), str(s.squares))
         for name, found in strong.items()
         for s in found
     )
+    n = strong[ANN][0].all.n
     return Table(
         "Do gradients hide weaknesses? The same images under a stronger attack",
-        ("network", "eps", "images", "stands PGD", "stands AutoSpike", "fell only to squares"),
+        ("network", "eps", "stands PGD", "stands AutoSpike", "stands all", "only to squares"),
         rows,
-        "AutoSpike: Auto-PGD with three losses, dual averaging, the next three classes as targets,"
-        " and random squares, which ask for no gradient, alone and from where Auto-PGD gave up.",
+        f"{n} images. AutoSpike: Auto-PGD with three losses, dual averaging, the next three classes"
+        " as targets, and random squares, which ask for no gradient, alone and from where Auto-PGD"
+        " gave up. All: also Auto-PGD along a gradient that tells of pixels which come up to"
+        f" {max(REACH):g} after a spike.",
     )
 
 

@@ -6,8 +6,9 @@ import torch
 from spikeproof.adapters import examine
 from spikeproof.errors import InvalidModel
 from spikeproof.images import load_images
-from spikeproof.models import load_checkpoint, save_checkpoint
+from spikeproof.models import ArcTan, PiecewiseQuadratic, load_checkpoint, save_checkpoint
 from spikeproof.models.crossing import CrossingNetwork
+from spikeproof.models.swap import using_surrogate
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,27 @@ def test_pixels_of_every_brightness_have_a_gradient(digits):
     (logits * torch.arange(10)).sum().backward()
     for pixels in (x == 0, x == 1, (x > 0) & (x < 1)):
         assert (x.grad[pixels] != 0).double().mean() > 0.3
+
+
+def test_gradients_can_be_asked_to_see_later_pixels(digits):
+    net, x = network(), digits.x[:20]
+    far = net.reaching(1.0)
+    assert torch.equal(far(x), net(x))
+    assert far.weights[0] is net.weights[0]
+    assert net.reach == 0.0
+
+    def seen(model):
+        leaf = x.clone().requires_grad_()
+        (model(leaf) * torch.arange(10)).sum().backward()
+        return leaf.grad
+
+    exact, wide = seen(net), seen(far)
+    assert (wide != 0).sum() > 1.1 * (exact != 0).sum()
+    with using_surrogate(net, PiecewiseQuadratic(10.0)):
+        assert torch.equal(seen(net), wide)
+    with using_surrogate(net, ArcTan(8.0)):
+        assert torch.equal(seen(net), exact)
+    assert torch.equal(seen(net), exact)
 
 
 def test_it_is_saved_with_its_settings(digits, tmp_path):

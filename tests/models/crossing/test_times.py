@@ -124,6 +124,17 @@ def test_only_the_causal_set_has_a_gradient(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_with_a_reach_later_inputs_have_a_gradient(dtype):
+    times = torch.tensor([[0.0, 0.5, 1.0, 1.25]], dtype=dtype, requires_grad=True)
+    weight = torch.tensor([[1.0, 1.0, 5.0, 7.0]], dtype=dtype, requires_grad=True)
+    due = crossing_times(times, weight, END, reach=0.375)  # 0.75 and on to 1.125
+    by_times, by_weight = torch.autograd.grad(due.sum(), (times, weight))
+    assert due.item() == 0.75
+    torch.testing.assert_close(by_times, torch.tensor([[0.5, 0.5, 2.5, 0.0]], dtype=dtype))
+    torch.testing.assert_close(by_weight, torch.tensor([[-0.375, -0.125, 0.0, 0.0]], dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_silent_neuron_is_told_how_to_wake(dtype):
     times = torch.tensor([[0.0, 1.5, 3.0]], dtype=dtype, requires_grad=True)
     weight = torch.tensor([[0.25, 0.5, 5.0]], dtype=dtype, requires_grad=True)

@@ -12,7 +12,9 @@ and of those that do not spike until ``end`` the one whose membrane is highest
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -25,6 +27,7 @@ from spikeproof.errors import InvalidModel
 from spikeproof.models.activity import Activity, Ledger
 from spikeproof.models.crossing.times import crossing_times
 from spikeproof.models.described import Described
+from spikeproof.models.surrogate import PiecewiseQuadratic, Surrogate
 from spikeproof.types import Logits
 
 
@@ -73,6 +76,7 @@ class CrossingNetwork(Described):
         self.input_shape = tuple(input_shape)
         self.n_classes = units[-1]
         self.horizon, self.end, self.tau = horizon, end, tau
+        self.reach = 0.0
         self.description = {
             "kind": "first-crossing",
             "input": list(input_shape),
@@ -100,7 +104,7 @@ class CrossingNetwork(Described):
             )
         times = [self.horizon * (1 - x.flatten(1).clamp(0, 1))]
         for weight in self.weights:
-            times.append(crossing_times(times[-1], weight, self.end))
+            times.append(crossing_times(times[-1], weight, self.end, reach=self.reach))
         return Crossings(tuple(times), self.end, -times[-1] / self.tau)
 
     @torch.no_grad()
@@ -116,6 +120,31 @@ class CrossingNetwork(Described):
             counted.fires(times < self.end)
         decided = found.times[-1].amin(1).clamp(max=self.end) / self.horizon
         return counted.activity(self.end / self.horizon, decided=decided, unit="windows")
+
+    def reaching(self, reach: float) -> CrossingNetwork:
+        """A network of the same logits, weights shared, whose gradient tells of later inputs too.
+
+        For attacks: those that come up to ``reach`` after a spike have a gradient as if they came
+        before. What fools it fools this network.
+        """
+        other = copy(self)
+        other.reach = reach
+        return other
+
+    @contextmanager
+    def using_surrogate(self, surrogate: Surrogate) -> Iterator[None]:
+        """For a while, let gradients ``reach`` a tenth of a triangle's width; of others, no change.
+
+        The gradient of spike times needs no surrogate, but an attack that tries several, as
+        AutoSpike does, should try one that sees what the exact gradient hides.
+        """
+        before = self.reach
+        if isinstance(surrogate, PiecewiseQuadratic):
+            self.reach = 0.1 * surrogate.width * self.horizon
+        try:
+            yield
+        finally:
+            self.reach = before
 
     def extra_repr(self) -> str:
         """Shown by ``print(model)``."""

@@ -14,7 +14,10 @@ and as C_i does not change when anything moves a little, the derivatives are exa
 
     dt_i/dw_ij = (t_j - t_i) / a_i,    dt_i/dt_j = w_ij / a_i    for j in C_i, else 0.
 
-Where a maximum of the membrane just touches the threshold, ``t_i`` jumps; no derivative tells.
+Where a maximum of the membrane just touches the threshold, ``t_i`` jumps; no derivative tells. Nor
+does it tell of an input that spikes just after ``t_i`` and would matter just before. An attack has
+to see those: with a ``reach``, inputs up to so long after the spike have the derivative that they
+would have in C_i. (The derivative of weights stays exact.)
 
 The network is read at ``end``. Who has not reached 1 by then does not spike; what is missing is
 given as a time beyond the end, which no later layer hears, but a loss can see:
@@ -44,19 +47,20 @@ from spikeproof.models.kernels import as_array, share_threads
 _AT_ONCE = 1 << 22  # numbers of [N, J, I] in plain PyTorch: a few arrays of 16 MiB
 
 
-def crossing_times(times: Tensor, weight: Tensor, end: float) -> Tensor:
+def crossing_times(times: Tensor, weight: Tensor, end: float, *, reach: float = 0.0) -> Tensor:
     """Times ``[N, I]`` of neurons with ``weight`` ``[I, J]`` whose inputs spike at ``[N, J]``.
 
-    Times are 0 or later, those at or after ``end`` are no spikes. Float32 on the CPU takes compiled
-    loops, everything else plain PyTorch.
+    Times are 0 or later, those at or after ``end`` are no spikes. Gradients of ``times`` are exact
+    for ``reach`` 0. Float32 on the CPU takes compiled loops, everything else plain PyTorch.
     """
-    out: Tensor = _Crossing.apply(times, weight, end)  # type: ignore[no-untyped-call]
+    out: Tensor = _Crossing.apply(times, weight, end, reach)  # type: ignore[no-untyped-call]
     return out
 
 
 class _Crossing(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, times: Tensor, weight: Tensor, end: float) -> Tensor:
+    def forward(ctx: Any, times: Tensor, weight: Tensor, end: float, reach: float) -> Tensor:
+        ctx.reach = reach
         ctx.compiled = times.dtype == torch.float32 and times.device.type == "cpu"
         rows = weight.t().contiguous()  # [J, I]: one input's weights lie together
         due, slope = (_forward_compiled if ctx.compiled else _forward_eager)(times, rows, end)
@@ -70,8 +74,9 @@ class _Crossing(torch.autograd.Function):
         pull = (grads[0] / slope).contiguous()
         by_times, by_weight = _COMPILED if ctx.compiled else _EAGER
         return (
-            by_times(times, rows, until, pull) if ctx.needs_input_grad[0] else None,
+            by_times(times, rows, until + ctx.reach, pull) if ctx.needs_input_grad[0] else None,
             by_weight(times, until, pull).t() if ctx.needs_input_grad[1] else None,
+            None,
             None,
         )
 
