@@ -61,7 +61,7 @@ def strongest(
     for guide in guides:
         climb = APGD(margin, 2 * steps, restarts=5)
         stands &= _stands(network, guide, images, climb, eps, seed)
-    pgd = _stands(network, network, images, PGD(steps=steps), eps, seed)
+    pgd = _stands(network, network, images, PGD(), eps, seed)
     return Strongest(
         eps,
         _share_of(pgd),
