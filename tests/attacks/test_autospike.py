@@ -9,7 +9,7 @@ from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.errors import InvalidModel, InvalidThreat
 from spikeproof.goals import Mislead, Target
-from spikeproof.threats import Flip, Patch, Retime, Universal
+from spikeproof.threats import Flip, Linf, Patch, Retime, Universal
 
 from .toy import Masked, trained
 
@@ -148,3 +148,19 @@ def test_a_model_that_answers_nonsense_is_refused(victims):
         AutoSpike()(
             Victim(lambda x: x.flatten(1)[:, :3] / 0), x, Mislead(labels), Flip(), rng=rng()
         )
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("threat", [Flip(2), Linf(0.01)], ids=str)
+def test_few_classes_have_few_targets(classes, threat):
+    class Sums(torch.nn.Module):
+        def forward(self, x):
+            return x.flatten(2).sum(1)[:, :classes] + 9 * (torch.arange(classes) == 0)
+
+    x = torch.full((3, 2, 1, 2, 2), 0.5) if isinstance(threat, Linf) else torch.ones(3, 2, 1, 2, 2)
+    goal = Mislead(torch.zeros(3, dtype=torch.long))
+    found = AutoSpike("budget", steps=2, queries=20).evaluate(
+        Victim(Sums()), x, goal, threat, rng=rng()
+    )
+    tried = {did.name: did.tried for did in found.did}
+    assert [tried[f"target {rank}"] > 0 for rank in (1, 2)] == [True, classes > 2]

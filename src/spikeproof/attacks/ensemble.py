@@ -100,6 +100,8 @@ class Search:
         fallen = torch.isfinite(self.cost) & (self.cost > least)
         if stage.kind == "refinement":
             return fallen.nonzero().squeeze(1)
+        if stage.rank is not None and stage.rank >= self._clean.shape[1]:  # no such class
+            return torch.arange(0)
         if mode == "budget":
             return self.standing.nonzero().squeeze(1)
         sampled = fallen if stage.sample is None else fallen & (fallen.cumsum(0) <= stage.sample)
