@@ -8,6 +8,7 @@ from spikeproof.recipes.first_spikes import FIRST_SPIKES
 from spikeproof.recipes.latency_local import LATENCY_LOCAL
 from spikeproof.recipes.null_class import NULL_CLASS
 from spikeproof.recipes.spiking_dbn import SPIKING_DBN
+from spikeproof.recipes.sstdp import SSTDP_RECIPE
 from spikeproof.recipes.temporal_penalty import TEMPORAL_PENALTY
 from spikeproof.recipes.topology import TOPOLOGY
 
@@ -15,6 +16,7 @@ _ALL: tuple[Recipe, ...] = (
     TOPOLOGY,
     FIRST_SPIKES,
     TEMPORAL_PENALTY,
+    SSTDP_RECIPE,
     CONVERSION,
     LATENCY_LOCAL,
     NULL_CLASS,

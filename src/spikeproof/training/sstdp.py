@@ -18,7 +18,8 @@ inputs before it, those after the decision too, and all of them learn; with a ``
 target takes the place of the spike, so that label and rival learn from the same inputs. The paper's
 plain gradient descent needs large steps and makes a network that is right at the end of one epoch
 and wrong at the end of the next; ``adaptive`` steps are Adam's (Kingma & Ba, ICLR 2015), and rates
-fall by half a cosine wave (``anneal``). :data:`PAPER` has none of the three.
+fall by half a cosine wave (``anneal``). :data:`PAPER` has none of the three. In either form most
+errors say "later", which drives hidden neurons into silence over many epochs; hence few.
 
 Neurons of the first layer that spike on less than ``revive`` of the samples of an epoch are drawn
 again at its end; of a convolution, channels that do.
@@ -46,11 +47,14 @@ from spikeproof.training.bptt import Progress
 
 @dataclass(frozen=True)
 class SSTDP:
-    """Settings; ``gap`` is the lead δ in steps, ``rates`` those of the first and other layers."""
+    """Settings; ``gap`` is the lead δ in steps, ``rates`` those of the first and other layers.
 
-    epochs: int = 30
+    ``adaptive`` rates are in weights with which half the inputs would make a neuron spike.
+    """
+
+    epochs: int = 3
     batch: int = 64
-    rates: tuple[float, float] = (0.02, 0.1)
+    rates: tuple[float, float] = (0.08, 0.2)
     decay: float = 1e-5
     gap: float = 20.0
     teacher: bool = True
@@ -114,7 +118,7 @@ def learn(
         began = time.perf_counter()
         network.train()
         share = 0.5 * (1 + math.cos(math.pi * epoch / rule.epochs)) if rule.anneal else 1.0
-        for group, rate in zip(optimiser.param_groups, rule.rates, strict=True):
+        for group, rate in zip(optimiser.param_groups, _rates(network, rule), strict=True):
             group["lr"] = share * rate
         done = _epoch(network, x, labels, rule, optimiser, rng)
         loss, right, wrong, revived = done
@@ -130,12 +134,22 @@ def learn(
 
 
 def _optimiser(network: SpikeOnceNetwork, rule: SSTDP) -> torch.optim.Optimizer:
-    """One group for the first layer and one for the others."""
-    first, *others = (layer.weight for layer in network.spiking)
-    groups = [{"params": [first]}, {"params": others}]
+    """A group for each layer."""
+    groups = [{"params": [layer.weight]} for layer in network.spiking]
     if rule.adaptive:
         return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=rule.decay)
     return torch.optim.SGD(groups, weight_decay=rule.decay)
+
+
+def _rates(network: SpikeOnceNetwork, rule: SSTDP) -> list[float]:
+    """The rate of each layer, in weights."""
+    given = [rule.rates[min(place, 1)] for place in range(len(network.spiking))]
+    if not rule.adaptive:
+        return given
+    return [
+        rate * 2 * layer.neuron.threshold / len(layer.weight)
+        for rate, layer in zip(given, network.spiking, strict=True)
+    ]
 
 
 def _epoch(
