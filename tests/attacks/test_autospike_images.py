@@ -34,7 +34,7 @@ def test_at_a_budget_only_what_stands_is_tried_again(seer, threat):
     assert torch.equal(goal.reached(net(found.adv)), torch.isfinite(found.cost))
     left = len(x)
     for did in found.did:
-        assert did.tried == left
+        assert did.tried == (0 if did.name == "target 3" else left)  # of three classes
         left -= did.first
     assert left == torch.isinf(found.cost).sum()
     assert 0 < left < len(x)
