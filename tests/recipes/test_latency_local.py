@@ -61,7 +61,7 @@ def test_the_networks_can_be_audited(found):
 
 def test_transferred_attacks_use_all_their_budget(found):
     data = load_images().test
-    images = recipe.some(data, 20, 0)
+    images = data.drawn(20, 0)
     seen = []
 
     def remember(x):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,8 @@ def test_the_choice_is_the_sturdiest_among_those_that_are_right():
     assert recipe.chosen(networks, held, 0) == "sturdy"
 
 
-def test_claims_say_what_they_are_compared_with():
+def test_claims_say_what_they_are_compared_with(digits):
+    large = replace(digits, name="mnist")
     best, relu = proportion(90, 100), proportion(50, 100)
     stands = {"FGSM": {"s": [best, relu, relu, relu, relu], recipe.ANN: [relu] * 5}}
     strong = {
@@ -44,14 +47,16 @@ def test_claims_say_what_they_are_compared_with():
         recipe.ANN: [recipe.Strongest(0.1, *[relu] * 3, 0)],
     }
     strong["no penalty"] = [recipe.Strongest(0.1, *[best] * 3, 0)]
-    full = recipe._claims("s", {"s": best}, stands, strong, False)
+    full = recipe._claims(Bench(large), "s", {"s": best}, stands, strong)
     assert [claim.holds for claim in full] == [False, True, *[False] * 6]
-    assert full[1].aim == "above 50.0 [40.4, 59.6] % of the ReLU network"
+    assert full[1].aim == "above 50.0 % [40.4, 59.6] of the ReLU network"
     assert full[-1].aim.endswith("of no penalty")
     assert not full[1].why
     assert full[2].why
-    quick = recipe._claims("s", {"s": best}, stands, strong, True)
-    assert {claim.holds for claim in quick} == {None}
+    quick = recipe._claims(Bench(large, quick=True), "s", {"s": best}, stands, strong)
+    assert [claim.holds for claim in quick] == [None, True, *[None] * 6]  # it can only confirm
+    small = recipe._claims(Bench(digits), "s", {"s": best}, stands, strong)
+    assert {claim.holds for claim in small} == {None}
 
 
 def test_the_recipe_puts_them_together(digits, monkeypatch):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from spikeproof.attacks import FGSM
-from spikeproof.recipes.under_attack import right, standing, strongest
+from spikeproof.recipes.shares import right
+from spikeproof.recipes.under_attack import standing, strongest
 
 from .bright import Bright, flat
 

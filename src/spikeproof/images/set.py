@@ -35,6 +35,11 @@ class Images:
         chosen = torch.from_numpy(np.asarray(indices, np.int64))
         return Images(self.x[chosen], self.labels[chosen], self.classes)
 
+    def drawn(self, count: int, seed: int) -> Images:
+        """``count`` of the images drawn by ``seed``, or all if there are no more, in order."""
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.subset(order[:count].sort().values.numpy())
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:

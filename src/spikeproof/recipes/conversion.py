@@ -16,14 +16,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spikeproof.evaluate import answer, proportion
+from spikeproof.evaluate import proportion
 from spikeproof.images import Images
 from spikeproof.models import Coded, Described, Network, build, converted, logits_by_step
 from spikeproof.models.conversion import Balance, Code
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers
+from spikeproof.recipes.shares import line, told
+from spikeproof.recipes.shares import right as right_of
 from spikeproof.results import Proportion
-from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.training import Recipe as Training
 from spikeproof.training import fit
 
@@ -75,7 +77,7 @@ def run(bench: Bench) -> Found:
             network = _trained(name, program, bench)
         test = _test(name, bench)
         typical = bench.data.learn.x[:TYPICAL]
-        ann = proportion(_right(network, test), len(test))
+        ann = right_of(network, test)
         curves: dict[Way, Curve] = {}
         asked[f"{name}, ANN"], right[f"{name}, ANN"] = network, ann
         for way in _ways(bench):
@@ -88,7 +90,7 @@ def run(bench: Bench) -> Found:
         claims += _claims(name, ann, first, bench)
         shown = [t for t in SHOWN if t <= steps]
         rows += [
-            (name, way.name, _share(ann), *(_share(c.at(t)) for t in shown))
+            (name, way.name, told(ann, 2), *(told(c.at(t), 2) for t in shown))
             for way, c in curves.items()
         ]
         charts.append(_chart(name, ann, curves, steps))
@@ -167,10 +169,6 @@ def _test(name: str, bench: Bench) -> Images:
     return Images(test.x[:most], test.labels[:most], test.classes)
 
 
-def _right(network: Network, test: Images) -> int:
-    return int((answer(network, test.x, chunk=500).argmax(1) == test.labels).sum())
-
-
 def _claims(name: str, ann: Proportion, found: Curve, bench: Bench) -> list[Claim]:
     steps = len(found.right)
     spiking = found.at(steps)
@@ -198,21 +196,12 @@ def _claims(name: str, ann: Proportion, found: Curve, bench: Bench) -> list[Clai
 def _chart(name: str, ann: Proportion, curves: dict[Way, Curve], steps: int) -> Chart:
     times = sorted({*range(1, min(steps, 16) + 1), *range(16, steps + 1, 8)})
     lines = [
-        _series(way.name, times, [c.at(t) for t in times])
+        line(way.name, times, [c.at(t) for t in times])
         for way, c in curves.items()
         if way.balance == "weights"  # thresholds give the same line
     ]
-    flat = _series("ANN", [1, steps], [ann, ann])
+    flat = line("ANN", [1, steps], [ann, ann])
     return Chart(f"Accuracy by time, {name}", "time steps", "right", (*lines, flat))
-
-
-def _series(name: str, times: list[int], shares: list[Proportion]) -> Series:
-    columns = zip(*((p.value or 0.0, p.low or 0.0, p.high or 0.0) for p in shares), strict=True)
-    return Series(name, tuple(float(t) for t in times), *columns)
-
-
-def _share(p: Proportion) -> str:
-    return f"{p.value:.4f} ({p.low:.4f}–{p.high:.4f})"
 
 
 CONVERSION = Recipe(

@@ -12,7 +12,7 @@ Stanojevic et al., Nature Communications 15:6793 (2024).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,8 +24,9 @@ from spikeproof.models import Described, Network, build
 from spikeproof.models.ttfs import FirstSpikeNetwork, Hardware, choose_windows, from_relu
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
+from spikeproof.recipes.shares import line, told
 from spikeproof.results import Proportion
-from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.training import Recipe as Training
 from spikeproof.training import Sparse, fit
 
@@ -176,7 +177,7 @@ def _sweeps(
             fit(retrained, learn.x, learn.labels, recipe, objective=Sparse(PENALTY, room=1.5))
             choose_windows(retrained, learn.x[:CALIBRATION])
             tuned.append(_answers(retrained, bench))
-        lines = (_line("as it is", places, bare), _line("trained on it", places, tuned))
+        lines = (line("as it is", places, bare), line("trained on it", places, tuned))
         charts.append(Chart(f"{title}, dense", axis, "right on test images", lines))
     return tuple(charts)
 
@@ -243,30 +244,16 @@ def _sparse(name: str, found: Measured, bench: Bench) -> Claim:
     )
 
 
-def _line(name: str, x: Sequence[float], shares: Sequence[Proportion]) -> Series:
-    return Series(
-        name,
-        tuple(float(place) for place in x),
-        tuple(p.value or 0.0 for p in shares),
-        tuple(p.low or 0.0 for p in shares),
-        tuple(p.high or 0.0 for p in shares),
-    )
-
-
 def _row(name: str, network: FirstSpikeNetwork, found: Measured, bench: Bench) -> tuple[str, ...]:
     cells = (f"{found.neurons:,}", f"{found.with_pixels:.3f}")
-    return (name, _share(found.right), *cells, *operations_row(network, bench.data.test.x))
+    return (name, told(found.right, 2), *cells, *operations_row(network, bench.data.test.x))
 
 
 def _relu_row(name: str, relu: Network, logits: Tensor, bench: Bench) -> tuple[str, ...]:
     test = bench.data.test
     right = proportion(_right(logits, test.labels), len(test))
     costs = operations_row(relu, test.x.to(next(relu.parameters()).dtype))
-    return (name, _share(right), "–", "–", *costs)
-
-
-def _share(p: Proportion) -> str:
-    return f"{p.k} of {p.n}, {100 * (p.value or 0):.2f} %"
+    return (name, told(right, 2), "–", "–", *costs)
 
 
 FIRST_SPIKES = Recipe(

@@ -12,26 +12,27 @@ Leontev, Antonov and Sukhov, ITNT 2021.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from spikeproof.attacks import FGSM, PGD, Attack, Square, Victim
-from spikeproof.evaluate import answer, judge, proportion
+from spikeproof.evaluate import judge, proportion
 from spikeproof.goals import Firm, Mislead, margin
 from spikeproof.images import Images
-from spikeproof.models import Direct, Encoded, Network, NeuronSpec, balanced, build, twin
+from spikeproof.models import Network, build, converted
 from spikeproof.models.latency import LatencyNetwork
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers
+from spikeproof.recipes.shares import above, line, right, told
 from spikeproof.results import Proportion
-from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.threats import Linf
 from spikeproof.training import LocalRules, fit, learn_locally
 from spikeproof.training import Recipe as Training
-from spikeproof.types import Cells, Model
+from spikeproof.types import Model
 
 ANN, OTHER, RATE, LATENCY = "ANN", "ANN, other seed", "rate SNN", "latency SNN"
 EPS = (0.05, 0.1, 0.15, 0.2, 0.3)
@@ -74,27 +75,26 @@ QUICK = Effort(
 def run(bench: Bench) -> Found:
     """Train the four networks, then transfer and attack."""
     effort = QUICK if bench.quick else Effort()
-    learn, test = some(bench.data.learn, effort.learn, bench.seed), bench.data.test
+    learn, test = bench.data.learn.drawn(effort.learn, bench.seed), bench.data.test
     with bench.timed("training of the ANNs"):
         ann, other = (trained(learn, effort, bench.seed + turn) for turn in (0, 1))
     with bench.timed("conversion to rates"):
-        rate = rates(ann, some(learn, 1000, bench.seed).x, effort.steps)
+        rate = converted(ann, learn.drawn(1000, bench.seed).x, steps=effort.steps)
     with bench.timed("learning by local rules"):
         latency = taught(learn, effort, bench.seed)
     models: dict[str, Model] = {ANN: ann, OTHER: other, RATE: rate, LATENCY: latency}
     with bench.timed("clean images"):
-        clean = {name: right(model, test.x, test.labels) for name, model in models.items()}
+        clean = {name: right(model, test) for name, model in models.items()}
     with bench.timed("transfer from the ANN"):
-        stood = transfer(models, some(test, effort.transferred, bench.seed), bench.seed)
+        stood = transfer(models, test.drawn(effort.transferred, bench.seed), bench.seed)
     with bench.timed("attacks on each network"):
-        own = white_box(models, some(test, effort.attacked, bench.seed), effort, bench.seed)
+        own = white_box(models, test.drawn(effort.attacked, bench.seed), effort, bench.seed)
     tables = (_table(attack, lines) for attack, lines in stood.items())
-    settled = not bench.quick and bench.data.name != "digits"
     return Found(
-        claims=_claims(clean, stood, own, settled),
+        claims=_claims(bench, clean, stood, own),
         tables=(answers(models, clean, test.x), *tables, _own(own)),
         charts=tuple(_chart(attack, lines) for attack, lines in stood.items()),
-        models={"ann": ann, "latency": latency},
+        models={"ann": ann, "rate": rate, "latency": latency},
     )
 
 
@@ -116,12 +116,6 @@ def trained(learn: Images, effort: Effort, seed: int) -> Network:
     return network
 
 
-def rates(ann: Network, images: Cells, steps: int) -> Encoded:
-    """The same weights with neurons whose rates are the ReLUs."""
-    spiking = twin(balanced(ann, images), neuron=NeuronSpec("if", reset="soft"))
-    return Encoded(Direct(steps), spiking.eval())
-
-
 def taught(learn: Images, effort: Effort, seed: int) -> LatencyNetwork:
     """A latency network that local rules have taught."""
     channels, height, width = learn.x.shape[2:]
@@ -134,18 +128,6 @@ def taught(learn: Images, effort: Effort, seed: int) -> LatencyNetwork:
     )
     learn_locally(network, learn.x, learn.labels, LocalRules(seed=seed))
     return network
-
-
-def some(images: Images, count: int, seed: int) -> Images:
-    """``count`` of the images, or all if there are no more."""
-    order = torch.randperm(len(images), generator=Generator().manual_seed(seed))
-    return images.subset(order[:count].sort().values.numpy())
-
-
-def right(model: Model, x: Cells, labels: Tensor) -> Proportion:
-    """Share of ``x`` that gets its label."""
-    said = answer(model, x, chunk=200).argmax(1)
-    return proportion(int((said == labels).sum()), len(labels))
 
 
 def transfer(models: dict[str, Model], images: Images, seed: int) -> Stood:
@@ -163,7 +145,7 @@ def transfer(models: dict[str, Model], images: Images, seed: int) -> Stood:
         made["random signs"] = threat.select(x, drawn)
         for attack, adv in made.items():
             for name, model in models.items():
-                stood[attack][name].append(right(model, adv, labels))
+                stood[attack][name].append(right(model, replace(images, x=adv)))
     return stood
 
 
@@ -189,22 +171,22 @@ def _victim(model: Model) -> Victim:
 
 
 def _claims(
-    clean: dict[str, Proportion], stood: Stood, own: dict[str, list[Proportion]], settled: bool
+    bench: Bench, clean: dict[str, Proportion], stood: Stood, own: dict[str, list[Proportion]]
 ) -> tuple[Claim, ...]:
     lost = _value(clean[ANN]) - _value(clean[RATE])
     claims = [
         Claim(
             "latency SNN, local rules only: right on the test images",
             ours=clean[LATENCY],
-            aim=">= 93 %",
-            holds=_value(clean[LATENCY]) >= 0.93 if settled else None,
+            aim="≥ 93 %",
+            holds=bench.settled(_value(clean[LATENCY]) >= 0.93),
         ),
         Claim(
             "rate SNN: right answers lost in the conversion",
             figure=100 * lost,
             unit="points",
-            aim="<= 1",
-            holds=lost <= 0.01 if settled else None,
+            aim="≤ 1",
+            holds=bench.settled(lost <= 0.01),
         ),
     ]
     for attack in ATTACKS:
@@ -216,17 +198,17 @@ def _claims(
                     ours=at[LATENCY],
                     published="more resistant than the ANN",
                     aim=f"interval above that of the rate SNN and of a second ANN"
-                    f" ({_percent(at[RATE])}, {_percent(at[OTHER])})",
-                    holds=_above(at[LATENCY], at[RATE]) and _above(at[LATENCY], at[OTHER])
-                    if settled
-                    else None,
+                    f" ({told(at[RATE])}, {told(at[OTHER])})",
+                    holds=bench.settled(
+                        above(at[LATENCY], at[RATE]) and above(at[LATENCY], at[OTHER])
+                    ),
                 ),
                 Claim(
                     f"rate SNN under {attack} from the ANN, eps {eps:g}",
                     ours=at[RATE],
                     published="not more resistant than the ANN",
-                    aim=f"at most 5 points above the ANN ({_percent(at[ANN])})",
-                    holds=_value(at[RATE]) <= _value(at[ANN]) + 0.05 if settled else None,
+                    aim=f"at most 5 points above the ANN ({told(at[ANN])})",
+                    holds=bench.settled(_value(at[RATE]) <= _value(at[ANN]) + 0.05),
                 ),
             ]
     stands = own[LATENCY][0]
@@ -236,7 +218,7 @@ def _claims(
             ours=stands,
             published="spikes give no immunity",
             aim="interval below that of clean images",
-            holds=_above(clean[LATENCY], stands) if settled else None,
+            holds=bench.settled(above(clean[LATENCY], stands)),
         )
     )
     return tuple(claims)
@@ -246,7 +228,7 @@ def _table(attack: str, lines: dict[str, list[Proportion]]) -> Table:
     return Table(
         f"Right under {attack}, made for the ANN alone",
         ("network", *(f"eps {eps:g}" for eps in EPS)),
-        tuple((name, *(_percent(share) for share in shares)) for name, shares in lines.items()),
+        tuple((name, *(told(share) for share in shares)) for name, shares in lines.items()),
     )
 
 
@@ -254,7 +236,7 @@ def _own(own: dict[str, list[Proportion]]) -> Table:
     return Table(
         "Right when attacked itself: PGD, then Square where that failed",
         ("network", *(f"eps {eps:g}" for eps in DECIDE)),
-        tuple((name, *(_percent(share) for share in shares)) for name, shares in own.items()),
+        tuple((name, *(told(share) for share in shares)) for name, shares in own.items()),
         note="Gradients of the latency SNN are those of exact spike times.",
     )
 
@@ -264,31 +246,12 @@ def _chart(attack: str, lines: dict[str, list[Proportion]]) -> Chart:
         f"Right under {attack}, made for the ANN alone",
         "eps",
         "right",
-        tuple(
-            Series(
-                name,
-                EPS,
-                tuple(_value(share) for share in shares),
-                tuple(share.low or 0.0 for share in shares),
-                tuple(share.high or 0.0 for share in shares),
-            )
-            for name, shares in lines.items()
-        ),
+        tuple(line(name, EPS, shares) for name, shares in lines.items()),
     )
 
 
 def _value(share: Proportion) -> float:
     return share.k / share.n
-
-
-def _above(one: Proportion, other: Proportion) -> bool:
-    """Whether the interval of ``one`` lies above that of ``other``."""
-    return (one.low or 0.0) > (other.high or 0.0)
-
-
-def _percent(share: Proportion) -> str:
-    low, high = 100 * (share.low or 0.0), 100 * (share.high or 0.0)
-    return f"{100 * _value(share):.1f} % [{low:.1f}, {high:.1f}]"
 
 
 LATENCY_LOCAL = Recipe(

@@ -27,8 +27,9 @@ from spikeproof.images import STRANGE, Images, resized
 from spikeproof.models import Described, Network, build, converted
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers
+from spikeproof.recipes.shares import line, told
 from spikeproof.results import Proportion
-from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.training import Recipe as Training
 from spikeproof.training import fit, with_null
 
@@ -201,24 +202,22 @@ def _table(kind: str, found: Mapping[tuple[str, str], Judged], test: Images) -> 
     threshold = _threshold(plain, plain, test, COST) or 0.0
     columns = ["images", "number", "no NULL class: confidence", "no NULL class, at the threshold"]
     clean = ["test digits, right", str(len(test)), _sure(plain.clean)]
-    clean.append(
-        _share(proportion(int(plain.clean.right(test.labels, threshold).sum()), len(test)))
-    )
+    clean.append(told(proportion(int(plain.clean.right(test.labels, threshold).sum()), len(test))))
     rows = {k: [k, str(len(v.named)), _sure(v)] for k, v in plain.strange.items()}
     for k, row in rows.items():
         row[0] += " (learned)" if k in LEARNED else ""
-        row.append(_share(plain.taken(k, threshold)))
+        row.append(told(plain.taken(k, threshold)))
     for name, judged in list(others.items())[1:]:
         columns += [name, "its confidence"]
-        clean += [_share(judged.right), _sure(judged.clean)]
+        clean += [told(judged.right), _sure(judged.clean)]
         for k, row in rows.items():
-            row += [_share(judged.taken(k)), _sure(judged.strange[k])]
+            row += [told(judged.taken(k)), _sure(judged.strange[k])]
     return Table(
         f"{kind}: share of images taken for a digit",
         tuple(columns),
         (tuple(clean), *(tuple(row) for row in rows.values())),
         "Without a NULL class everything is taken for a digit, of the test digits"
-        f" {_share(plain.right)} for the right one. The threshold, {threshold:.3f}, costs a point"
+        f" {told(plain.right)} for the right one. The threshold, {threshold:.3f}, costs a point"
         " of that. Confidence: mean softmax of what is taken for a digit. Learned: kinds that the"
         f" NULL class has seen, {SHARE:g} images of them for each digit. The SNN runs {STEPS}"
         " steps.",
@@ -234,7 +233,8 @@ def _chart(found: Mapping[tuple[str, str], Judged], unseen: list[str], test: Ima
             asked = [(c, _threshold(judged, plain, test, c)) for c in COSTS]
             points = [(c, _pooled(judged, unseen, t)) for c, t in asked if t is not None]
             if points:
-                lines.append(_series(f"{kind}, {name}", points))
+                x, shares = zip(*points, strict=True)
+                lines.append(line(f"{kind}, {name}", [100 * cost for cost in x], shares))
     what = unseen[0] if len(unseen) == 1 else "noise of unseen kinds"
     return Chart(
         f"{what}: false acceptance at equal cost, by threshold",
@@ -244,18 +244,9 @@ def _chart(found: Mapping[tuple[str, str], Judged], unseen: list[str], test: Ima
     )
 
 
-def _series(name: str, points: list[tuple[float, Proportion]]) -> Series:
-    rows = [(100 * cost, p.value or 0.0, p.low or 0.0, p.high or 0.0) for cost, p in points]
-    return Series(name, *zip(*rows, strict=True))
-
-
 def _sure(said: Verdicts) -> str:
     sure = said.confidence[said.accepted()]
     return f"{float(sure.mean()):.3f}" if len(sure) else "–"
-
-
-def _share(p: Proportion) -> str:
-    return f"{p.value:.4f} ({p.low:.4f}–{p.high:.4f})"
 
 
 def _slug(text: str) -> str:

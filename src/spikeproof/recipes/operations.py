@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.evaluate import FLOAT32, activity
+from spikeproof.recipes.shares import told
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Table
 
@@ -58,7 +59,7 @@ def answers(
 def answers_of(rows: Iterable[tuple[str | Proportion, ...]]) -> Table:
     """The same of ``rows`` that each hold a name, what is right, and an :func:`operations_row`."""
     cells = tuple(
-        tuple(_share(cell) if isinstance(cell, Proportion) else cell for cell in row)
+        tuple(told(cell, 2) if isinstance(cell, Proportion) else cell for cell in row)
         for row in rows
     )
     return Table("Right, and what an answer costs", _COLUMNS, cells, OPERATIONS_NOTE)
@@ -88,11 +89,6 @@ def operations_row(model: Any, x: Tensor, *, chunk: int = 32) -> tuple[str, ...]
         _mean(FLOAT32.energy(found) / 1000),
         _mean(FLOAT32.dense_energy(found) / 1000),
     )
-
-
-def _share(p: Proportion) -> str:
-    low, high = 100 * (p.low or 0.0), 100 * (p.high or 0.0)
-    return f"{100 * (p.value or 0.0):.2f} % [{low:.2f}, {high:.2f}]"
 
 
 def _mean(values: Tensor | None) -> str:

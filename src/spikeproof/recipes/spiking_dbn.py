@@ -29,8 +29,9 @@ from spikeproof.models import Described
 from spikeproof.models.belief import BeliefNetwork, SpikingBelief
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers
+from spikeproof.recipes.shares import above, line, right, told
 from spikeproof.results import Proportion
-from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.threats import Linf
 from spikeproof.training import (
     ContrastiveDivergence,
@@ -90,26 +91,25 @@ class Attacked:
 def run(bench: Bench) -> Found:
     """Learn the stack and both networks, then attack."""
     effort = QUICK if bench.quick else Effort()
-    learn = _some(bench.data.learn, effort.learn, bench.seed)
-    test = _some(bench.data.test, effort.tested, bench.seed)
+    learn = bench.data.learn.drawn(effort.learn, bench.seed)
+    test = bench.data.test.drawn(effort.tested, bench.seed)
     spiking, deep = learned(learn, effort, bench)
     models: dict[str, Model] = {SPIKING: Averaged(spiking, 1, bench.seed), DEEP: deep}
     with bench.timed("clean images"):
         said = {name: answer(model, test.x, chunk=100).argmax(1) for name, model in models.items()}
-    right = {name: guess == test.labels for name, guess in said.items()}
-    clean = {name: proportion(int(flags.sum()), len(test)) for name, flags in right.items()}
-    both = (right[SPIKING] & right[DEEP]).nonzero().squeeze(1)[: effort.attacked]
+    hit = {name: guess == test.labels for name, guess in said.items()}
+    clean = {name: proportion(int(flags.sum()), len(test)) for name, flags in hit.items()}
+    both = (hit[SPIKING] & hit[DEEP]).nonzero().squeeze(1)[: effort.attacked]
     images = test.subset(both.numpy())
     found: dict[str, list[Attacked]] = {}
     for name, model in models.items():
         with bench.timed(f"attacks on the {name}"):
             found[name] = [attacked(model, images, eps, effort.queries, bench.seed) for eps in EPS]
     with bench.timed("accuracy over time"):
-        curve = over_time(spiking, _some(test, 500, bench.seed), bench.seed)
-    settled = not bench.quick and bench.data.name != "digits"
+        curve = over_time(spiking, test.drawn(500, bench.seed), bench.seed)
     described: dict[str, Described] = {"spiking-dbn": spiking, "dnn": deep}
     return Found(
-        claims=_claims(clean, found, settled),
+        claims=_claims(bench, clean, found),
         tables=(
             answers(models, clean, test.x),
             *(_table(name, rows) for name, rows in found.items()),
@@ -177,28 +177,27 @@ def over_time(spiking: SpikingBelief, images: Images, seed: int) -> Chart:
             (d["input"][0], d["input"][1], d["input"][2]), d["hidden"], d["classes"], steps=count
         )
         other.load_state_dict(spiking.state_dict())
-        said = answer(Averaged(other.eval(), 1, seed), images.x, chunk=100).argmax(1)
-        shares.append(proportion(int((said == images.labels).sum()), len(images)))
+        shares.append(right(Averaged(other.eval(), 1, seed), images))
     return Chart(
-        "Accuracy of the spiking DBN over time", "steps", "right", (_line(SPIKING, steps, shares),)
+        "Accuracy of the spiking DBN over time", "steps", "right", (line(SPIKING, steps, shares),)
     )
 
 
 def _claims(
-    clean: dict[str, Proportion], found: dict[str, list[Attacked]], settled: bool
+    bench: Bench, clean: dict[str, Proportion], found: dict[str, list[Attacked]]
 ) -> tuple[Claim, ...]:
     spiking, deep = (found[name][EPS.index(BOUNDED)] for name in (SPIKING, DEEP))
     apart = [
         eps
         for eps, a, b in zip(EPS, found[SPIKING], found[DEEP], strict=True)
-        if not _overlap(a.fooled, b.fooled)
+        if above(a.fooled, b.fooled) or above(b.fooled, a.fooled)
     ]
     claims = [
         Claim(
             "spiking DBN: right on the test images",
             ours=clean[SPIKING],
-            aim=">= 94 %",
-            holds=clean[SPIKING].k >= 0.94 * clean[SPIKING].n if settled else None,
+            aim="≥ 94 %",
+            holds=bench.settled(clean[SPIKING].k >= 0.94 * clean[SPIKING].n),
         ),
         Claim("DNN of the same size, trained on by back-propagation", ours=clean[DEEP]),
     ]
@@ -208,10 +207,10 @@ def _claims(
                 f"{name} fooled without gradients, eps {BOUNDED:g}",
                 ours=what.fooled,
                 published="vulnerable",
-                aim=f">= 80 %, random signs less ({_percent(what.noise)})",
-                holds=what.fooled.k >= 0.8 * what.fooled.n and what.noise.k < what.fooled.k
-                if settled
-                else None,
+                aim=f"≥ 80 %, random signs less ({told(what.noise)})",
+                holds=bench.settled(
+                    what.fooled.k >= 0.8 * what.fooled.n and what.noise.k < what.fooled.k
+                ),
             )
         )
     claims.append(
@@ -220,8 +219,8 @@ def _claims(
             figure=float(len(apart)),
             unit=f"of {len(EPS)}",
             published="they react differently",
-            aim=">= 1, by intervals that do not overlap",
-            holds=bool(apart) if settled else None,
+            aim="≥ 1, by intervals that do not overlap",
+            holds=bench.settled(bool(apart)),
         )
     )
     return tuple(claims)
@@ -234,10 +233,10 @@ def _table(name: str, rows: list[Attacked]) -> Table:
         tuple(
             (
                 f"{eps:g}",
-                _percent(row.fooled),
+                told(row.fooled),
                 f"{row.change:.4f}",
                 f"{row.psnr:.1f} dB",
-                _percent(row.noise),
+                told(row.noise),
                 f"{row.noise_change:.4f}",
             )
             for eps, row in zip(EPS, rows, strict=True)
@@ -247,36 +246,12 @@ def _table(name: str, rows: list[Attacked]) -> Table:
 
 
 def _chart(found: dict[str, list[Attacked]]) -> Chart:
-    lines = [_line(name, EPS, [row.fooled for row in rows]) for name, rows in found.items()]
+    lines = [line(name, EPS, [row.fooled for row in rows]) for name, rows in found.items()]
     lines += [
-        _line(f"{name}, random signs", EPS, [row.noise for row in rows])
+        line(f"{name}, random signs", EPS, [row.noise for row in rows])
         for name, rows in found.items()
     ]
     return Chart("Fooled without gradients", "eps", "fooled", tuple(lines))
-
-
-def _line(name: str, x: tuple[float, ...], shares: list[Proportion]) -> Series:
-    return Series(
-        name,
-        tuple(float(place) for place in x),
-        tuple(share.k / share.n for share in shares),
-        tuple(share.low or 0.0 for share in shares),
-        tuple(share.high or 0.0 for share in shares),
-    )
-
-
-def _overlap(one: Proportion, other: Proportion) -> bool:
-    return (one.low or 0.0) <= (other.high or 0.0) and (other.low or 0.0) <= (one.high or 0.0)
-
-
-def _percent(share: Proportion) -> str:
-    low, high = 100 * (share.low or 0.0), 100 * (share.high or 0.0)
-    return f"{100 * share.k / share.n:.1f} % [{low:.1f}, {high:.1f}]"
-
-
-def _some(images: Images, count: int, seed: int) -> Images:
-    order = torch.randperm(len(images), generator=Generator().manual_seed(seed))
-    return images.subset(order[:count].sort().values.numpy())
 
 
 SPIKING_DBN = Recipe(

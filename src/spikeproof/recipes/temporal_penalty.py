@@ -26,9 +26,10 @@ from spikeproof.models import Described, build
 from spikeproof.models.crossing import CrossingNetwork
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
-from spikeproof.recipes.under_attack import Strongest, right, standing, strongest
+from spikeproof.recipes.shares import above, line, right, told
+from spikeproof.recipes.under_attack import Strongest, standing, strongest
 from spikeproof.results import Proportion
-from spikeproof.results.reproduction import Chart, Claim, Series, Table
+from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.training import Recipe as Training
 from spikeproof.training import TemporalPenalty, fit
 
@@ -99,7 +100,7 @@ def run(bench: Bench) -> Found:
                 strongest(net, some, eps, seed, steps=effort.steps, guides=guides) for eps in STRONG
             ]
     return Found(
-        claims=_claims(best, clean, stands, strong, bench.quick),
+        claims=_claims(bench, best, clean, stands, strong),
         tables=(_sweep(networks, clean, stands, best, attacked), _doubt(strong)),
         charts=tuple(_chart(attack, lines) for attack, lines in stands.items()),
         models={"relu": networks[ANN], "free": networks[named(FREE)], "best": networks[best]},
@@ -149,14 +150,14 @@ Stands = Mapping[str, Mapping[str, Sequence[Proportion]]]
 
 
 def _claims(
+    bench: Bench,
     best: str,
     clean: Mapping[str, Proportion],
     stands: Stands,
     strong: Mapping[str, Sequence[Strongest]],
-    quick: bool,
 ) -> tuple[Claim, ...]:
     """Clean accuracy, and the best setting beside the ReLU network, and beside no penalty."""
-    enough = None if quick else (clean[best].value or 0.0) >= 0.975
+    enough = bench.settled((clean[best].value or 0.0) >= 0.975)
     claims = [Claim(f"clean accuracy, {best}", clean[best], aim="≥ 97.5 %", holds=enough)]
     pairs = [
         (f"{attack}, eps {eps:g}", lines[best][k], ANN, lines[ANN][k])
@@ -170,15 +171,15 @@ def _claims(
         for ours, theirs in zip(strong[best], strong[other], strict=True)
     ]
     for where, ours, other, theirs in pairs:
-        above = (ours.low or 0.0) > (theirs.high or 0.0)
+        ahead = above(ours, theirs)
         claims.append(
             Claim(
                 f"{where}, {best}",
                 ours,
                 published="more robust than an ANN" if other == ANN else "",
-                aim=f"above {_share(theirs)} of {other}",
-                holds=None if quick else above,
-                why="" if above else "the intervals overlap, or it is below",
+                aim=f"above {told(theirs)} of {other}",
+                holds=bench.settled(ahead),
+                why="" if ahead else "the intervals overlap, or it is below",
             )
         )
     return tuple(claims)
@@ -199,14 +200,14 @@ def _sweep(
                 first = network.crossings(attacked.x).times[-1].amin(1)
             times = f"{first.mean():.2f} ± {first.std():.2f}"
         stood = [_percent(p) for lines in stands.values() for p in lines[name]]
-        rows.append((name, _share(clean[name]), *costs, times, *stood))
+        rows.append((name, told(clean[name]), *costs, times, *stood))
     columns = [f"{attack} {eps:g}" for attack in stands for eps in EPS]
     widest = proportion(len(attacked) // 2, len(attacked))
     return Table(
         "The sweep: share of test images that get their label, clean and attacked",
         ("network", "clean", *OPERATIONS, "decides at", *columns),
         tuple(rows),
-        f"{len(attacked)} images attacked, intervals up to {_share(widest)}. Chosen on held-out"
+        f"{len(attacked)} images attacked, intervals up to {told(widest)}. Chosen on held-out"
         f" images: {best}. Pixels spike from 0 to 1, black ones at 1; the decision is the first"
         f" output spike. {OPERATIONS_NOTE}",
     )
@@ -214,7 +215,7 @@ def _sweep(
 
 def _doubt(strong: Mapping[str, Sequence[Strongest]]) -> Table:
     rows = tuple(
-        (name, f"{s.eps:g}", *map(_share, (s.pgd, s.auto, s.all)), str(s.squares))
+        (name, f"{s.eps:g}", *map(told, (s.pgd, s.auto, s.all)), str(s.squares))
         for name, found in strong.items()
         for s in found
     )
@@ -231,21 +232,8 @@ def _doubt(strong: Mapping[str, Sequence[Strongest]]) -> Table:
 
 
 def _chart(attack: str, lines: Mapping[str, Sequence[Proportion]]) -> Chart:
-    series = tuple(
-        Series(
-            name,
-            EPS,
-            tuple(p.value or 0.0 for p in shares),
-            tuple(p.low or 0.0 for p in shares),
-            tuple(p.high or 0.0 for p in shares),
-        )
-        for name, shares in lines.items()
-    )
+    series = tuple(line(name, EPS, shares) for name, shares in lines.items())
     return Chart(f"Accuracy under {attack}", "eps (largest change of a pixel)", "right", series)
-
-
-def _share(p: Proportion) -> str:
-    return f"{_percent(p)} [{100 * (p.low or 0):.1f}, {100 * (p.high or 0):.1f}] %"
 
 
 def _percent(p: Proportion) -> str:

@@ -22,6 +22,7 @@ from spikeproof.evaluate import answer, proportion
 from spikeproof.models import Network, NeuronSpec, OfImages, balanced, build, twin
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers_of, operations_row
+from spikeproof.recipes.shares import line, told
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 from spikeproof.training import Progress, fit
@@ -77,11 +78,11 @@ def run(bench: Bench) -> Found:
     models, lines = {}, []
     for name, program in (("sequential", SEQUENTIAL), ("parallel", PARALLEL)):
         with bench.timed(f"digits, {name}"):
-            tally, cost, spiking, line = _digits(name, program, bench)
+            tally, cost, spiking, over = _digits(name, program, bench)
         costs += cost
         published = "0.147 (carried: 0.098)" if name == "sequential" else "did not run"
         rows.append(_row(f"digits, {name}", tally, published))
-        lines.append(line)
+        lines.append(over)
         models[name] = spiking
         share = tally.balanced
         claims.append(
@@ -151,15 +152,9 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, list[Cost], O
         proportion(right(carried, task.test_x, task.test_labels, BINS), n),
         over_time[-1],
     )
-    line = Series(
-        name,
-        tuple(float(t) for t in steps),
-        tuple(p.value or 0.0 for p in over_time),
-        tuple(p.low or 0.0 for p in over_time),
-        tuple(p.high or 0.0 for p in over_time),
-    )
+    over = line(name, steps, over_time)
     shown = OfImages(fitted, image=(channels, height, width), crop=crop, steps=BINS)
-    return tally, _costs(name, tally, network, fitted, task), shown.eval(), line
+    return tally, _costs(name, tally, network, fitted, task), shown.eval(), over
 
 
 def _costs(name: str, tally: Tally, relu: Network, spiking: Network, task: Task) -> list[Cost]:
@@ -223,11 +218,7 @@ def corners(gate: Callable[[Tensor], Tensor], seed: int) -> Task:
 
 def _row(name: str, tally: Tally, published: str) -> tuple[str, ...]:
     shares = (tally.relu, tally.carried, tally.balanced)
-    return (name, str(tally.relu.n), *(_share(p) for p in shares), published)
-
-
-def _share(p: Proportion) -> str:
-    return f"{p.value:.3f} ({p.low:.3f}–{p.high:.3f})"
+    return (name, str(tally.relu.n), *(told(p) for p in shares), published)
 
 
 TOPOLOGY = Recipe(

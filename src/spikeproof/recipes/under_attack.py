@@ -10,18 +10,12 @@ from torch import Generator
 
 from spikeproof.attacks import APGD, PGD, Attack, Victim
 from spikeproof.attacks.autospike import AutoSpike
-from spikeproof.evaluate import answer, judge, proportion
+from spikeproof.evaluate import judge, proportion
 from spikeproof.goals import Mislead, margin
 from spikeproof.images import Images
 from spikeproof.results import Proportion
 from spikeproof.threats import Linf
 from spikeproof.types import Cells, Flags, Model
-
-
-def right(network: Model, images: Images) -> Proportion:
-    """Share of images that get their label."""
-    said = answer(network, images.x, chunk=500).argmax(1)
-    return proportion(int((said == images.labels).sum()), len(images))
 
 
 def standing(network: Model, images: Images, attack: Attack, eps: float, seed: int) -> Proportion:
