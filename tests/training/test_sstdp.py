@@ -65,7 +65,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, digits):
     learn(again, *digits, RULE, state=state)
     for a, b in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
-    with pytest.raises(InvalidModel, match="another network, rule or data"):
+    with pytest.raises(InvalidModel, match="another network, recipe or data"):
         learn(fresh(), *digits, dataclasses.replace(RULE, gap=7.0), state=state)
 
 

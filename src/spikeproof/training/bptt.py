@@ -11,23 +11,21 @@ this is adversarial training (Madry et al., ICLR 2018); which attack is the call
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spikeproof.errors import InvalidModel, InvalidRecording
-from spikeproof.models.checkpoint import read_tensors, write_tensors
+from spikeproof.errors import InvalidModel
 from spikeproof.models.described import Described
 from spikeproof.training.augment import Augment
+from spikeproof.training.state import check_labels, resume, run_id, save
 from spikeproof.types import Cells, Labels
 
 Perturb: TypeAlias = Callable[[Described, Cells, Labels], Cells]
@@ -81,15 +79,16 @@ def fit(
     :class:`InvalidRecording` for labels outside the classes and :class:`InvalidModel` if ``state``
     belongs to another run or the loss stops being a number.
     """
-    _check(network, cells, labels)
+    check_labels(network, cells, labels, "recordings")
     rng = torch.Generator().manual_seed(recipe.seed)
     dtype = next(network.parameters()).dtype
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps_per_epoch = -(-len(labels) // recipe.batch)
     history: list[Progress] = []
-    run = "" if state is None else _run_id(network, cells, labels, recipe, perturb, objective)
+    told = {"perturb": perturb, "objective": objective}
+    run = "" if state is None else run_id(network, cells, labels, recipe, told)
     if state is not None and state.exists():
-        history = _resume(state, run, network, optimiser, rng)
+        history = resume(state, run, network, optimiser, rng, Progress)
     for epoch in range(len(history), recipe.epochs):
         began = time.perf_counter()
         network.train()
@@ -126,7 +125,7 @@ def fit(
         seconds = time.perf_counter() - began
         history.append(Progress(epoch + 1, recipe.epochs, loss_sum / n, right / n, seconds))
         if state is not None:
-            _save(state, run, network, optimiser, rng, history)
+            save(state, run, network, optimiser, rng, history)
         report(history[-1])
     network.eval()
     return history
@@ -137,89 +136,3 @@ def _warm_then_cosine(done: float, warm: float = 0.15) -> float:
     if done < warm:
         return (done + 0.01) / (warm + 0.01)
     return 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
-
-
-def _check(network: Described, cells: Tensor, labels: Tensor) -> None:
-    if len(cells) != len(labels) or len(labels) == 0:
-        raise InvalidRecording(
-            f"{len(cells)} recordings and {len(labels)} labels: need one label each, at least one"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= network.n_classes:
-        raise InvalidRecording(
-            f"label {low if low < 0 else high} is outside the network's classes 0 to"
-            f" {network.n_classes - 1}; end the architecture with fc{high + 1}"
-        )
-
-
-def _run_id(
-    network: Described,
-    cells: Tensor,
-    labels: Tensor,
-    recipe: Recipe,
-    perturb: Perturb | None,
-    objective: Objective | None,
-) -> str:
-    data = hashlib.sha256()
-    for tensor in (cells, labels):
-        data.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-        data.update(tensor.contiguous().numpy().tobytes())
-    run = {
-        "network": network.description,
-        "recipe": asdict(recipe),
-        "data": data.hexdigest(),
-    }
-    if perturb is not None:
-        run["perturb"] = str(perturb)
-    if objective is not None:
-        run["objective"] = str(objective)
-    return json.dumps(run, sort_keys=True)
-
-
-def _save(
-    path: Path,
-    run: str,
-    network: Described,
-    optimiser: torch.optim.Optimizer,
-    rng: torch.Generator,
-    history: list[Progress],
-) -> None:
-    tensors = {f"model.{k}": v for k, v in network.state_dict().items()}
-    for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
-    tensors["rng"] = rng.get_state()
-    tensors["global_rng"] = torch.get_rng_state()
-    metadata = {
-        "run": run,
-        "history": json.dumps([asdict(p) for p in history]),
-    }
-    write_tensors(path, tensors, metadata)
-
-
-def _resume(
-    path: Path,
-    run: str,
-    network: Described,
-    optimiser: torch.optim.Optimizer,
-    rng: torch.Generator,
-) -> list[Progress]:
-    tensors, metadata = read_tensors(path)
-    if metadata.get("run") != run:
-        raise InvalidModel(
-            f"{path}: belongs to a run with another network, recipe or data; delete it or train"
-            " into another folder"
-        )
-    network.load_state_dict(_below(tensors, "model."))
-    described = optimiser.state_dict()
-    described["state"] = {}
-    for name, value in _below(tensors, "optimiser.").items():
-        index, key = name.split(".", 1)
-        described["state"].setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict(described)
-    rng.set_state(tensors["rng"])
-    torch.set_rng_state(tensors["global_rng"])
-    return [Progress(**p) for p in json.loads(metadata["history"])]
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -27,22 +27,19 @@ again at its end; of a convolution, channels that do.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from spikeproof.errors import InvalidModel, InvalidRecording
-from spikeproof.models.checkpoint import read_tensors, write_tensors
 from spikeproof.models.once import SpikeOnce, SpikeOnceNetwork
 from spikeproof.training.bptt import Progress
+from spikeproof.training.state import check_labels, resume, run_id, save
 
 
 @dataclass(frozen=True)
@@ -107,13 +104,13 @@ def learn(
     the network in evaluation mode. Raises :class:`InvalidRecording` for labels that do not fit,
     and :class:`InvalidModel` if ``state`` belongs to another run.
     """
-    _check(network, x, labels)
+    check_labels(network, x, labels, "images")
     rng = torch.Generator().manual_seed(rule.seed)
     optimiser = _optimiser(network, rule)
-    run = "" if state is None else _run_id(network, x, labels, rule)
+    run = "" if state is None else run_id(network, x, labels, rule, {})
     history: list[Epoch] = []
     if state is not None and state.exists():
-        history = _resume(state, run, network, optimiser, rng)
+        history = resume(state, run, network, optimiser, rng, Epoch)
     for epoch in range(len(history), rule.epochs):
         began = time.perf_counter()
         network.train()
@@ -127,7 +124,7 @@ def learn(
         told = Epoch(epoch + 1, rule.epochs, loss / n, right / n, seconds, wrong, revived)
         history.append(told)
         if state is not None:
-            _save(state, run, network, optimiser, rng, history)
+            save(state, run, network, optimiser, rng, history)
         report(told)
     network.eval()
     return history
@@ -216,65 +213,3 @@ def _revive(network: SpikeOnceNetwork, dead: Tensor, rng: torch.Generator) -> in
         fresh = torch.rand(len(layer.weight), count, generator=rng) * (high - low) + low
         layer.weight[:, dead] = fresh.to(layer.weight)
     return count
-
-
-def _check(network: SpikeOnceNetwork, x: Tensor, labels: Tensor) -> None:
-    if len(x) != len(labels) or len(labels) == 0:
-        raise InvalidRecording(
-            f"{len(x)} images and {len(labels)} labels: need one label each, at least one"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= network.n_classes:
-        raise InvalidRecording(
-            f"label {low if low < 0 else high} is outside the network's classes 0 to"
-            f" {network.n_classes - 1}; end the architecture with fc{high + 1}"
-        )
-
-
-def _run_id(network: SpikeOnceNetwork, x: Tensor, labels: Tensor, rule: SSTDP) -> str:
-    data = hashlib.sha256(x.contiguous().numpy().tobytes() + labels.numpy().tobytes())
-    run = {"network": network.description, "rule": asdict(rule), "data": data.hexdigest()}
-    return json.dumps(run, sort_keys=True)
-
-
-def _save(
-    path: Path,
-    run: str,
-    network: SpikeOnceNetwork,
-    optimiser: torch.optim.Optimizer,
-    rng: torch.Generator,
-    history: list[Epoch],
-) -> None:
-    tensors = {f"model.{name}": value for name, value in network.state_dict().items()}
-    for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{i}.{name}": value for name, value in moments.items()}
-    told = {"run": run, "history": json.dumps([asdict(epoch) for epoch in history])}
-    write_tensors(path, tensors | {"rng": rng.get_state()}, told)
-
-
-def _resume(
-    path: Path,
-    run: str,
-    network: SpikeOnceNetwork,
-    optimiser: torch.optim.Optimizer,
-    rng: torch.Generator,
-) -> list[Epoch]:
-    tensors, told = read_tensors(path)
-    if told.get("run") != run:
-        raise InvalidModel(
-            f"{path}: belongs to a run with another network, rule or data; delete it or train into"
-            " another folder"
-        )
-    rng.set_state(tensors.pop("rng"))
-    moments: dict[int, dict[str, Tensor]] = {}
-    weights = {}
-    for key, value in tensors.items():
-        part, name = key.split(".", 1)
-        if part == "model":
-            weights[name] = value
-        else:
-            index, moment = name.split(".", 1)
-            moments.setdefault(int(index), {})[moment] = value
-    network.load_state_dict(weights)
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-    return [Epoch(**epoch) for epoch in json.loads(told["history"])]
