@@ -50,6 +50,10 @@ def render_page(audit: Audit, folder: Path) -> str:
     script = "\n".join(asset(name) for name in SCRIPTS)
     content: dict[str, Any] = {
         "audit": audit,
+        "kind": "robustness audit",
+        "version": audit.spikeproof,
+        "made_from": "results.json",
+        "updated": audit.updated,
         "name": words.plain(audit.model.name),
         "subject": sections.subject(audit),
         "verdict": words.verdict(audit),
@@ -73,8 +77,6 @@ def render_page(audit: Audit, folder: Path) -> str:
         "facts": sections.facts(audit),
         "ensembles": sections.ensembles(audit),
         "timing": sections.timing(audit),
-        "palette": palette.NAMES,
-        "style": Markup(asset("style.css")),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "viewer_data": embed.script_json(
@@ -82,7 +84,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         ),
     }
     content["sections"] = sections.present(content)
-    return filled("template.html", content)
+    return filled("audit.html", content)
 
 
 def _inside(title: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from spikeproof.report import claims, palette, words
+from spikeproof.report import claims, words
 from spikeproof.report.lines import drawn
-from spikeproof.report.template import asset, filled, write_page
+from spikeproof.report.template import filled, write_page
 from spikeproof.results.read import load_reproduction
 from spikeproof.results.reproduction import Chart, Claim, Reproduction, Table
 
@@ -35,6 +35,11 @@ def render_reproduction(found: Reproduction) -> str:
     said += [("tables", "Tables", found.tables), ("methods", "Methods", True)]
     content: dict[str, Any] = {
         "found": found,
+        "kind": "reproduction",
+        "name": found.title,
+        "version": found.version,
+        "made_from": "reproduction.json",
+        "updated": "",
         "verdict": claims.verdict(found),
         "subject": _subject(found),
         "claims": [_row(claim) for claim in found.claims],
@@ -45,8 +50,6 @@ def render_reproduction(found: Reproduction) -> str:
         "facts": _facts(found),
         "timing": _timing(found.seconds or {}),
         "sections": [(name, title) for name, title, there in said if there],
-        "palette": palette.NAMES,
-        "style": Markup(asset("style.css")),
     }
     return filled("reproduction.html", content)
 

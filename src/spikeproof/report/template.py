@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from spikeproof.errors import SpikeproofError
+from spikeproof.report import palette
 
 
 def asset(name: str) -> str:
@@ -18,11 +20,19 @@ def asset(name: str) -> str:
 
 
 def filled(name: str, content: dict[str, Any]) -> str:
-    """The template in ``assets`` with its ``content``; what it asks for must be there."""
+    """The template in ``assets`` with its ``content``; what it asks for must be there.
+
+    Colours and styles, which all pages share, are added.
+    """
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(asset(name)).render(content)
+    look = {"palette": palette.NAMES, "style": Markup(asset("style.css"))}
+    return environment.get_template(name).render({**look, **content})
 
 
 def write_page(path: Path, html: str) -> Path:
