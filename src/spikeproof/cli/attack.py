@@ -23,7 +23,8 @@ from spikeproof.cli.common import (
     stoppable,
     use_threads,
 )
-from spikeproof.cli.options import DataOptions, ModelOptions, RunOptions, tell
+from spikeproof.cli.data_options import DataOptions, tell
+from spikeproof.cli.options import ModelOptions, RunOptions
 from spikeproof.errors import InvalidThreat, SpikeproofError
 
 if TYPE_CHECKING:

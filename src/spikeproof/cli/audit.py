@@ -22,7 +22,8 @@ from spikeproof.cli.common import (
     told,
     use_threads,
 )
-from spikeproof.cli.options import DataOptions, ImageOptions, ModelOptions, RunOptions
+from spikeproof.cli.data_options import DataOptions, ImageOptions
+from spikeproof.cli.options import ModelOptions, RunOptions
 
 if TYPE_CHECKING:
     from spikeproof.audit.subject import Subject

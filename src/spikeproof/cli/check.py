@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spikeproof.cli.common import guarded, out, plainly, progress, use_threads
-from spikeproof.cli.options import DataOptions, ImageOptions, ModelOptions, RunOptions
+from spikeproof.cli.data_options import DataOptions, ImageOptions
+from spikeproof.cli.options import ModelOptions, RunOptions
 
 if TYPE_CHECKING:
     from spikeproof.audit.inputs import Ready

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from spikeproof.cli.common import check_folder, guarded, out
-from spikeproof.cli.options import Align, SensorOptions, tell
+from spikeproof.cli.data_options import Align, SensorOptions, tell
 from spikeproof.errors import InvalidRecording, SpikeproofError
 
 EXAMPLES = (

@@ -19,7 +19,8 @@ from spikeproof.cli.common import (
     told,
     use_threads,
 )
-from spikeproof.cli.options import DataOptions, ImageOptions, RunOptions
+from spikeproof.cli.data_options import DataOptions, ImageOptions
+from spikeproof.cli.options import RunOptions
 from spikeproof.errors import InvalidRecording, SpikeproofError
 
 EXAMPLES = (

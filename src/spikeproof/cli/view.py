@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spikeproof.cli.common import check_file, guarded, out
-from spikeproof.cli.options import SensorOptions
+from spikeproof.cli.data_options import SensorOptions
 from spikeproof.errors import SpikeproofError
 
 EXAMPLES = (
