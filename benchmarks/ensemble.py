@@ -112,7 +112,7 @@ def main() -> None:
     options.description = __doc__.splitlines()[0]
     options.add_argument("--recordings", type=int, default=24, help="of each victim")
     options.add_argument("--budgets", default="0.5%,1%,2%,4%,8%", help="shares of active cells")
-    options.add_argument("--steps", type=int, default=12, help="gradient steps of each attack")
+    options.add_argument("--steps", type=int, default=40, help="gradient steps of each sparse flip")
     options.add_argument("--victims", help="some of them by name (default: all)")
     options.add_argument("--standing", action="store_true", help="attack what AutoSpike leaves")
     said = options.parse_args()
@@ -174,7 +174,7 @@ def table(
             hit[some] = False
         return hit
 
-    auto = Entry(AutoSpike("budget", judge=model, steps=steps))
+    auto = Entry(AutoSpike("budget", judge=model))
     everything = torch.arange(len(x))
     gaps: list[Gap] = []
     lines = {label: "" for label in ("AutoSpike", *entries(steps))}

@@ -35,6 +35,7 @@ from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.dual_averaging import DualAveraging
 from spikeproof.attacks.ensemble import Did, Search, Stage
+from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
@@ -177,11 +178,18 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
     if isinstance(threat, Ball):
         return _image_stages(threat, goal, mode, steps)
     plain = SparseFlip(mode, steps)
-    thorough = SparseFlip(mode, steps * 5 // 2, patience=30) if mode == "minimum" else plain
+    fewest = SparseFlip("minimum", steps * 5 // 2, patience=30)
+    walk = Walk(min(Walk.rounds, steps))
     found = [
-        Stage("gradients", thorough, surrogate=TURNS),
+        Stage("gradients", fewest if mode == "minimum" else plain, surrogate=TURNS),
         Stage("cross-entropy", SparseFlip(mode, steps, loss=cross_entropy), surrogate=TURNS),
     ]
+    if mode == "budget" and isinstance(threat, Flip):
+        again = replace(fewest, start=_RESTART)
+        found += [
+            Stage("from beyond", FromBeyond(fewest, walk), surrogate=TURNS),
+            Stage("from beyond, restart", FromBeyond(again, walk), surrogate=TURNS),
+        ]
     last = [
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
@@ -195,7 +203,7 @@ def stages(threat: Threat, goal: Goal, mode: Mode, steps: int) -> tuple[Stage, .
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
     found += [replace(stage, sample=0) for stage in last]
     if mode == "minimum" and suits(threat):
-        found.append(Stage("walk", Walk(min(Walk.rounds, steps)), "refinement", SHARP))
+        found.append(Stage("walk", walk, "refinement", TURNS))
     return tuple(found)
 
 

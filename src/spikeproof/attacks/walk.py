@@ -3,18 +3,21 @@
 An attack that selects by accumulated gradients ends near the boundary with edits that were worth
 it on average. Here each edit is asked for its worth where the recording now stands. The gradient
 names the weakest edits and the strongest cells that are not edited; each of these is tried alone,
-all in one batch, so that its worth is measured and not estimated (finite differences). Then
-combinations that take out more than they put in are built from the measured worths, those that
-should still reach the goal are tried in one batch, and the cheapest that does is the next place to
-stand. Sparse attacks refine likewise by taking edits back (Lun et al., CVPR 2025) or coordinate by
-coordinate (Modas et al., CVPR 2019); swapping several at once is what lets it pass local minima.
+all in one batch, so that its worth is measured and not estimated (finite differences). Then for
+each number of edits that might be saved the combination that should stay furthest inside is tried,
+and the cheapest that reaches the goal is the next place to stand; of equally cheap ones the
+deepest, as from there more can be saved. Where nothing is found the next edits and cells in the
+gradient's order are asked, with the surrogate whose turn it is. Sparse attacks refine likewise by
+taking edits back (Lun et al., CVPR 2025) or coordinate by coordinate (Modas et al., CVPR 2019);
+swapping several at once is what lets it pass local minima.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.attacks.sparse_flip import direction
@@ -22,97 +25,73 @@ from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Flip, Patch, Threat
 from spikeproof.threats.base import counted, flipped
-from spikeproof.types import Cells
+from spikeproof.types import Cells, Counts
+
+_AT_ONCE = 256  # trials held in memory together
+_SLACK = 0.05  # of the margin, by which predictions may miss the goal
+_SAVED = (0, 1, 2, 3, 4, 6, 8, 12)  # edits that a combination saves
+_SWAPPED = (1, 2, 4, 8)  # pairs that others, which save none, exchange
 
 
 @dataclass(frozen=True)
 class Walk:
-    """``rounds`` at most; a recording leaves after ``patience`` rounds without a cheaper place.
+    """``rounds`` at most; a recording leaves after ``patience`` rounds without another place.
 
-    Each round tries ``singles`` weak edits and as many new cells alone, and up to ``combinations``
-    of them together, of recordings ``at_once`` (so memory does not grow with their number).
+    Each round tries ``singles`` weak edits and as many new cells alone, then combinations of them,
+    of recordings ``at_once`` (so memory does not grow with their number).
     """
 
     rounds: int = 24
     patience: int = 3
     singles: int = 16
-    combinations: int = 16
     at_once: int = 16
 
     def __call__(
-        self, victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat
+        self,
+        victim: Victim,
+        clean: Cells,
+        adv: Cells,
+        goal: Goal,
+        threat: Threat,
+        enough: Counts | None = None,
     ) -> Cells:
         """``adv`` with fewer edits where some are found, the goal still reached.
 
-        Recordings that do not reach the goal, and threats whose edits hang together (moves in
-        time), are left as they are. Deterministic.
+        A recording leaves when its edits are ``enough`` ``[N]`` (None: one is). Recordings that do
+        not reach the goal, and threats whose edits hang together (moves in time), are left as they
+        are. Deterministic.
         """
         if not suits(threat) or not len(clean):
             return adv
         adv = adv.clone()
+        enough = torch.ones(len(clean), dtype=torch.long) if enough is None else enough.clamp(min=1)
         for part in torch.split(torch.arange(len(clean)), self.at_once):
-            adv[part] = self._part(victim, clean[part], adv[part], goal[part], threat)
+            # Each part begins with the same surrogate, so that none depends on its batch.
+            adv[part] = self._part(
+                replace(victim), clean[part], adv[part], goal[part], threat, enough[part]
+            )
         return adv
 
-    def _part(self, victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat) -> Cells:
-        best, stale = adv.clone(), torch.zeros(len(clean), dtype=torch.long)
-        margin = goal.margin(victim.logits(adv))
-        live = ((margin > 0) & (threat.cost(clean, adv) > 1)).nonzero().squeeze(1)
-        here = adv.clone()  # where each stands: as cheap as its best, not always the same
+    def _part(
+        self, victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat, enough: Counts
+    ) -> Cells:
+        here, stale = adv.clone(), torch.zeros(len(clean), dtype=torch.long)
+        margin = goal.margin(victim.logits(adv)).float()
+        live = ((margin > 0) & (threat.cost(clean, adv) > enough)).nonzero().squeeze(1)
         for _ in range(self.rounds):
             if not len(live):
                 break
-            moved, reach = self._step(
-                victim, clean[live], here[live], margin[live], goal[live], threat
+            there, reach = self._step(
+                victim, clean[live], here[live], margin[live], goal[live], threat, stale[live]
             )
-            cheaper = threat.cost(clean[live], moved) < threat.cost(clean[live], best[live])
-            here[live], margin[live] = moved, reach
-            best[live[cheaper]] = moved[cheaper]
-            stale[live] = torch.where(cheaper, 0, stale[live] + 1)
-            more = (stale[live] < self.patience) & (threat.cost(clean[live], best[live]) > 1)
-            live = live[more]
-        return best
+            moved = (there != here[live]).flatten(1).any(1)
+            stale[live] = torch.where(moved, 0, stale[live] + 1)
+            here[live], margin[live] = there, reach
+            more = threat.cost(clean[live], there) > enough[live]
+            live = live[more & (stale[live] < self.patience)]
+        return here
 
     def _step(
-        self, victim: Victim, clean: Cells, adv: Cells, margin: Tensor, goal: Goal, threat: Threat
-    ) -> tuple[Cells, Tensor]:
-        """The cheapest place found from ``adv``, of equally cheap ones the one deepest inside."""
-        _, gradient = victim.gradient(adv, goal)
-        worth = gradient * direction(clean)  # of each edit, at this place
-        edited = adv != clean
-        out = worth.masked_fill(~edited, torch.inf).flatten(1)
-        fewest = int(counted(edited).max())
-        weak = out.topk(min(self.singles, fewest), dim=1, largest=False).indices
-        fresh = threat.select(
-            clean,
-            worth.masked_fill(edited, -torch.inf),
-            torch.full((len(clean),), self.singles),
-        )
-        strong = worth.masked_fill(fresh == clean, -torch.inf).flatten(1)
-        strong = strong.topk(min(self.singles, strong.shape[1]), dim=1).indices
-        isweak = edited.flatten(1).gather(1, weak)
-        isnew = (fresh != clean).flatten(1).gather(1, strong)
-        tried = torch.cat([weak, strong], 1)  # [N, S]
-        real = torch.cat([isweak, isnew], 1)
-        gain = self._alone(victim, clean, adv, tried, real, goal) - margin.unsqueeze(1)
-        loses, lost = _ranked(weak, gain[:, : weak.shape[1]], isweak)
-        adds, won = _ranked(strong, gain[:, weak.shape[1] :], isnew)
-        return self._together(victim, clean, adv, margin, goal, threat, loses, lost, adds, won)
-
-    @staticmethod
-    def _alone(
-        victim: Victim, clean: Cells, adv: Cells, cells: Tensor, real: Tensor, goal: Goal
-    ) -> Tensor:
-        """Margin ``[N, S]`` after each of ``cells`` ``[N, S]`` is turned over by itself."""
-        who, which = real.nonzero(as_tuple=True)
-        margins = torch.full(real.shape, -torch.inf)
-        for part in torch.split(torch.arange(len(who)), 256):
-            trial = _turned(clean[who[part]], adv[who[part]], cells[who[part], which[part], None])
-            reach = goal[who[part]].margin(victim.logits(trial))
-            margins[who[part], which[part]] = reach.float()
-        return margins
-
-    def _together(
         self,
         victim: Victim,
         clean: Cells,
@@ -120,50 +99,100 @@ class Walk:
         margin: Tensor,
         goal: Goal,
         threat: Threat,
-        loses: Tensor,
-        lost: Tensor,
-        adds: Tensor,
-        won: Tensor,
+        stale: Tensor,
     ) -> tuple[Cells, Tensor]:
-        """The best of the combinations of first losses and first additions."""
-        n_out = torch.arange(lost.shape[1] + 1)
-        n_in = torch.arange(min(won.shape[1], lost.shape[1]) + 1)
-        zero = torch.zeros(len(adv), 1)
-        spent = torch.cat([zero, lost.cumsum(1)], 1)  # [N, O]
-        earned = torch.cat([zero, won.cumsum(1)], 1)[:, : len(n_in)]  # [N, I]
-        predicted = margin.view(-1, 1, 1) + spent.unsqueeze(2) + earned.unsqueeze(1)  # [N, O, I]
-        saves = (n_out.view(-1, 1) - n_in).float()  # edits fewer
-        # What saves most first, of equal ones what should stay furthest inside; a place as cheap
-        # as this one is worth a look too, if it lies deeper inside.
-        value = torch.where(
-            (predicted > -0.05 * margin.view(-1, 1, 1).abs()) & (saves >= 0), saves, -torch.inf
-        )
-        value = value + torch.sigmoid(predicted) * 0.5
-        value[:, 0, 0] = -torch.inf
-        order = value.flatten(1).argsort(dim=1, descending=True)[:, : self.combinations]
-        usable = torch.isfinite(value.flatten(1).gather(1, order))
-        who, which = usable.nonzero(as_tuple=True)
+        """The best place found from ``adv``, and its margin."""
+        _, gradient = victim.gradient(adv, goal)
+        worth = gradient * direction(clean)  # of each edit, at this place
+        weak, isweak = self._weak(worth, adv != clean, stale)
+        strong, isnew = self._strong(worth, clean, adv, threat, stale)
+        cells, real = torch.cat([weak, strong], 1), torch.cat([isweak, isnew], 1)
+        gain = _alone(victim, clean, adv, cells, real, goal) - margin.unsqueeze(1)
+        loses, lost = _ranked(weak, gain[:, : weak.shape[1]], isweak)
+        adds, won = _ranked(strong, gain[:, weak.shape[1] :], isnew)
+        outs, ins, usable = _combined(margin, lost, won)
         found, reach = adv.clone(), margin.clone()
-        if not len(who):
-            return found, reach
-        pick = order[who, which]
-        outs, ins = pick // len(n_in), pick % len(n_in)
-        keys = torch.full((len(who),), -torch.inf)
         best = torch.full((len(adv),), -torch.inf)
-        for part in torch.split(torch.arange(len(who)), 256):
-            me = who[part]
-            trial = adv[me]
-            trial = _turned(clean[me], trial, loses[me], outs[part])
-            trial = _turned(clean[me], trial, adds[me], ins[part])
-            logits = victim.logits(trial)
-            ok = (goal[me].margin(logits) > 0) & threat.check(clean[me], trial).ok
-            depth = goal[me].margin(logits).float()
-            saved = saves.flatten()[pick[part]]
-            keys[part] = torch.where(ok, saved + 0.5 * torch.sigmoid(depth), -torch.inf)
-            for j, i in enumerate(me.tolist()):
-                if keys[part[j]] > best[i] and (saved[j] > 0 or depth[j] > margin[i]):
-                    best[i], found[i], reach[i] = keys[part[j]], trial[j], depth[j]
+        for part in torch.split(usable.nonzero(), _AT_ONCE):
+            who, which = part.unbind(1)
+            out, new = outs[who, which], ins[who, which]
+            trial = _turned(clean[who], adv[who], loses[who], out)
+            trial = _turned(clean[who], trial, adds[who], new)
+            depth = goal[who].margin(victim.logits(trial)).float()
+            saved = out - new
+            better = (depth > 0) & ((saved > 0) | (depth > margin[who]))
+            better &= threat.check(clean[who], trial).ok
+            value = torch.where(better, saved + 0.5 * torch.sigmoid(depth), -torch.inf)
+            for place in value.argsort(stable=True).tolist():  # the best of each comes last
+                if value[place] > best[who[place]]:
+                    mine = who[place]
+                    best[mine], found[mine], reach[mine] = value[place], trial[place], depth[place]
         return found, reach
+
+    def _weak(self, worth: Tensor, edited: Tensor, stale: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells ``[N, S]`` of the weakest edits and whether they are real, further on if stale."""
+        order = worth.masked_fill(~edited, torch.inf).flatten(1)
+        count, slots = counted(edited).unsqueeze(1), self._slots(order)
+        most = max(int(count.max()), len(slots))
+        order = order.topk(most, dim=1, largest=False).indices
+        further = (stale.unsqueeze(1) * len(slots) + slots) % count.clamp(min=1)
+        place = torch.where(slots < count, further, slots)  # no cell twice
+        return order.gather(1, place), slots < count
+
+    def _strong(
+        self, worth: Tensor, clean: Cells, adv: Cells, threat: Threat, stale: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same of the strongest cells that are not edited and may be."""
+        slots = self._slots(worth.flatten(1))
+        most = (stale + 1) * len(slots)
+        fresh = threat.select(clean, worth.masked_fill(adv != clean, -torch.inf), most)
+        wish = worth.masked_fill(fresh == clean, -torch.inf).flatten(1)
+        wish, order = wish.topk(min(int(most.max()), wish.shape[1]), dim=1)
+        place = stale.unsqueeze(1) * len(slots) + slots
+        real, place = place < order.shape[1], place % order.shape[1]
+        return order.gather(1, place), real & torch.isfinite(wish.gather(1, place))
+
+    def _slots(self, cells: Tensor) -> Tensor:
+        """Places ``[S]`` for what is tried alone, of ``cells`` ``[N, D]``."""
+        return torch.arange(min(self.singles, cells.shape[1]))
+
+
+def _alone(
+    victim: Victim, clean: Cells, adv: Cells, cells: Tensor, real: Tensor, goal: Goal
+) -> Tensor:
+    """Margin ``[N, S]`` after each of ``cells`` ``[N, S]`` is turned over by itself."""
+    margins = torch.full(real.shape, -torch.inf)
+    for part in torch.split(real.nonzero(), _AT_ONCE):
+        who, which = part.unbind(1)
+        trial = _turned(clean[who], adv[who], cells[who, which].unsqueeze(1))
+        margins[who, which] = goal[who].margin(victim.logits(trial)).float()
+    return margins
+
+
+def _combined(margin: Tensor, lost: Tensor, won: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Combinations ``[N, C]``: how many of the first losses and additions, and whether to try it.
+
+    ``lost`` and ``won`` ``[N, S]`` are changes of the margin, best first; they are taken to add up.
+    """
+    spent, earned = (F.pad(change.cumsum(1), (1, 0)) for change in (lost, won))  # [N, S + 1]
+    outs, ins, promised = [], [], []
+    for saved in _SAVED:
+        most = spent.shape[1] - saved
+        if most < 1:
+            break
+        change = spent[:, saved:] + earned[:, :most]  # place i: i additions, i + saved losses
+        top, pick = change[:, 0 if saved else 1 :].max(1)
+        ins.append(pick if saved else pick + 1)
+        outs.append(ins[-1] + saved)
+        promised.append(top > (-margin - _SLACK * margin if saved else 0))
+    for swapped in _SWAPPED:
+        if swapped < spent.shape[1]:
+            ins.append(torch.full_like(ins[0], swapped))
+            outs.append(ins[-1])
+            promised.append(torch.isfinite(spent[:, swapped] + earned[:, swapped]))
+    place = torch.stack(outs, 1) * spent.shape[1] + torch.stack(ins, 1)
+    again = (place.unsqueeze(2) == place.unsqueeze(1)).tril(-1).any(2)
+    return torch.stack(outs, 1), torch.stack(ins, 1), torch.stack(promised, 1) & ~again
 
 
 def suits(threat: Threat) -> bool:
