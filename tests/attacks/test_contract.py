@@ -7,9 +7,11 @@ import itertools
 import pytest
 import torch
 
+from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.noise import RandomEdits
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
+from spikeproof.attacks.walk import Walk
 from spikeproof.goals import Mislead, Target
 from spikeproof.models import ArcTan
 from spikeproof.threats import Flip, Patch, Retime, Sensor
@@ -19,6 +21,7 @@ ATTACKS = {
     "minimum": SparseFlip(steps=20),
     "budget": SparseFlip(mode="budget", steps=15),
     "hasty": SparseFlip(steps=8, first=4, patience=2),
+    "from beyond": FromBeyond(SparseFlip(steps=12), Walk(rounds=6)),
     "random": RandomEdits(),
 }
 THREATS = [
