@@ -79,3 +79,23 @@ def test_without_gradients_the_smallest_change_is_searched_by_asking(seer, threa
     assert (found.cost < threat.limit(x) / 2).all()
     assert {d.kind for d in found.did} <= {"gradient-free", "refinement"}
     assert not any(d.gradients for d in found.did)
+
+
+@pytest.mark.parametrize(
+    ("mode", "threat"),
+    [*(("minimum", t) for t in (Linf(), L2(), L0())), ("budget", Linf(0.04)), ("budget", L0(3))],
+    ids=str,
+)
+def test_without_gradients_an_imitation_is_searched_first(seer, mode, threat):
+    net, x, labels = seer
+    closed, goal = torch.no_grad()(net.forward), Mislead(labels)
+    proxy = trained_on_pictures(spiking=False)
+    attack = AutoSpike(mode, steps=8, proxy=proxy)
+    found = attack.evaluate(Victim(closed), x, goal, threat, rng=rng())
+    assert threat.check(x, found.adv).ok.all()
+    assert torch.equal(goal.reached(net(found.adv)), torch.isfinite(found.cost))
+    assert found.did[0].name == "transfer"
+    assert found.did[0].fooled > 0
+    assert not any(d.gradients for d in found.did)  # of the model
+    alone = AutoSpike(mode, steps=8).evaluate(Victim(closed), x, goal, threat, rng=rng())
+    assert torch.isfinite(found.cost).sum() >= torch.isfinite(alone.cost).sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.attacks.pictures import pictures, trained_on_pictures
 from tests.attacks.toy import data, trained
 
 from spikeproof.audit.imitate import imitate
@@ -49,3 +50,13 @@ def test_the_network_suits_the_sensor(side, line):
     made = imitate(model, x, epochs=1)
     assert made.network.description["architecture"].startswith(line)
     assert made.compared == 0  # so few are all learnt from
+
+
+def test_of_images_it_does_not_spike():
+    closed = torch.no_grad()(trained_on_pictures().forward)
+    x = pictures(60, seed=4)[0]
+    made = imitate(closed, x, of_images=True, epochs=12)
+    assert made.network.description["spiking"] is False
+    assert made.compared == 12
+    assert made.agree > 8
+    assert "12 images that it did not learn from" in made.says

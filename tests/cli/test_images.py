@@ -225,3 +225,17 @@ def test_what_is_mixed_up_is_said(args, said, sees, net, stripes, pictures, tmp_
     result = call(*given)
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.split())
+
+
+def test_a_model_that_gives_no_gradient_is_imitated(pictures, sees, tmp_path):
+    closed = torch.no_grad()(load_checkpoint(sees).network.forward)
+    settings = Settings(recordings=6, steps=6, eps=(0.3,))
+    audit = run_audit(closed, ImageChoice(pictures), out=tmp_path / "a", settings=settings)
+    assert audit.complete
+    said = [text for text in audit.model.assumptions if "trained to imitate it" in text]
+    assert len(said) == 1
+    assert "images that it did not learn from" in said[0]
+    assert "Gradient is lacking" in {doubt.title for doubt in audit.doubts}
+    smallest = audit.attack("linf-minimum")
+    assert smallest.success.k == smallest.success.n > 0
+    assert smallest.gradients == 0

@@ -116,16 +116,21 @@ class AutoSpike:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
         found = stages(threat, goal, self.mode, self.steps)
         if isinstance(threat, Ball):  # whose stages ask without gradients too
-            return found if gradients else tuple(s for s in found if _asks(s))
+            asking = tuple(s for s in found if _asks(s))
+            return found if gradients else (*self._carried(threat, None), *asking)
         return (*(found if gradients else ()), *self._asking(threat, gradients))
+
+    def _carried(self, threat: Threat, sample: int | None) -> list[Stage]:
+        """The search on the proxy, if there is one."""
+        if self.proxy is None:
+            return []
+        attack = Transfer(self.proxy, single(threat, self.mode, self.steps))
+        return [Stage("transfer", attack, "transfer", sample=sample)]
 
     def _asking(self, threat: Threat, gradients: bool) -> list[Stage]:
         """The stages that use no gradient of the victim."""
         some = _SUSPECT if gradients else None
-        found = []
-        if self.proxy is not None:
-            carried = Transfer(self.proxy, SparseFlip(self.mode, self.steps))
-            found.append(Stage("transfer", carried, "transfer", sample=some))
+        found = self._carried(threat, some)
         greedy = Greedy(self.mode, self.queries)
         found.append(Stage("greedy", greedy, "gradient-free", sample=some))
         found.append(

@@ -68,7 +68,7 @@ class Smallest:
         self, victim: Victim, x: Cells, found: Cells, goal: Goal, ball: Ball, rng: Generator
     ) -> Cells:
         live = victim.reached(found, goal).nonzero().squeeze(1)
-        found[live] = _drawn_in(victim, x[live], found[live], goal[live], ball)
+        found[live] = drawn_in(victim, x[live], found[live], goal[live], ball)
         cost, cut = ball.cost(x, found), torch.full((len(x),), _CUT)
         for turn in range(self.rounds):
             live = live[(cost[live] > ball.resolution) & (cut[live] > _LEAST_CUT)]
@@ -84,12 +84,12 @@ class Smallest:
             cut[live] = torch.where(reach > 0, cut[live], cut[live] / 2)
             fooled = (reach > 0).nonzero().squeeze(1)
             better = live[fooled]
-            found[better] = _drawn_in(victim, clean[fooled], at[fooled], aim[fooled], ball)
+            found[better] = drawn_in(victim, clean[fooled], at[fooled], aim[fooled], ball)
             cost[better] = ball.cost(clean[fooled], found[better])
         return found
 
 
-def _drawn_in(victim: Victim, clean: Cells, adv: Cells, goal: Goal, ball: Ball) -> Cells:
+def drawn_in(victim: Victim, clean: Cells, adv: Cells, goal: Goal, ball: Ball) -> Cells:
     """``adv``, which fools, projected onto the smallest ball in which it still does."""
     if not len(clean):
         return adv

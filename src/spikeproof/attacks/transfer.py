@@ -5,7 +5,7 @@ al., AsiaCCS 2017). An attack with gradients runs on a *proxy*; what it finds ba
 proxy and rarely the victim, so the goal must be reached more and more firmly there, until the
 victim falls: by a share of how far apart the proxy's largest and smallest logits are on the clean
 recording. Then the proxy's gradient says in which order edits are taken back, and the victim how
-many can be (bisection).
+many can be (bisection); of images the victim says how far the change can be drawn in.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from torch import Generator
 
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.refine import prune
+from spikeproof.attacks.smallest import drawn_in
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.goals import Firm, Goal
 from spikeproof.models.surrogate import Surrogate
-from spikeproof.threats import Threat
+from spikeproof.threats import Ball, Threat
 from spikeproof.types import Cells, Model
 
 
@@ -51,6 +52,7 @@ class Transfer:
             return adv
         logits = helper.logits(x).float()
         span = logits.amax(1) - logits.amin(1)
+        least = threat.resolution if isinstance(threat, Ball) else 1.0
         for share in self.firmness:
             aim = Firm(goal[left], share * span[left]) if share else goal[left]
             trial = self.attack(helper, x[left], aim, threat, rng=rng)
@@ -60,9 +62,14 @@ class Transfer:
             left = left[~fooled]
             if not len(left):
                 break
-        found = (torch.isfinite(cost) & (cost > 1)).nonzero().squeeze(1)
+        found = (torch.isfinite(cost) & (cost > least)).nonzero().squeeze(1)
         if len(found):
-            adv[found] = prune(
-                victim, x[found], adv[found], goal[found], threat, self.rounds, helper
-            )
+            adv[found] = self._cheaper(victim, helper, x[found], adv[found], goal[found], threat)
         return adv
+
+    def _cheaper(
+        self, victim: Victim, helper: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat
+    ) -> Cells:
+        if isinstance(threat, Ball):
+            return drawn_in(victim, clean, adv, goal, threat)
+        return prune(victim, clean, adv, goal, threat, self.rounds, helper)

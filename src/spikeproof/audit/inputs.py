@@ -18,7 +18,7 @@ from spikeproof.adapters.probes import ask, randomness
 from spikeproof.audit.choice import DataChoice, Given, Holdout, ImageChoice, ModelChoice
 from spikeproof.audit.foreign import Victims, adapted, fetch, named
 from spikeproof.audit.imitate import imitate
-from spikeproof.audit.pictured import Pictured
+from spikeproof.audit.pictured import Pictured, Pictures
 from spikeproof.audit.recorded import Recorded, some
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
@@ -219,10 +219,11 @@ def take(
     """
     cells, learn_cells = given.source.taken(settings, progress)
     search, about = given.search, given.about
-    imitated = not given.gradients and isinstance(given.source, Recorded)
+    imitated = not given.gradients
     if imitated:
         progress("imitating the model, which gives no gradient")
-        imitation = imitate(given.model, learn_cells, seed=settings.seed)
+        of_images = isinstance(learn_cells, Pictures)
+        imitation = imitate(given.model, learn_cells, of_images=of_images, seed=settings.seed)
         search = imitation.network
         about = {**about, "assumptions": [*about.get("assumptions", ()), imitation.says]}
     return Subject(
