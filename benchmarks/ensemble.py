@@ -20,10 +20,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -31,6 +28,8 @@ from torch import Tensor
 
 from spikeproof.attacks import Attack, RandomEdits, SparseFlip, Victim, finished
 from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks.catalogue import CATALOGUE
+from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.victim import SHARP
 from spikeproof.cli.common import shares_of
 from spikeproof.errors import InvalidThreat
@@ -95,16 +94,8 @@ def entries(steps: int) -> dict[str, Entry]:
             found[f"sparse flip, {name}"] = Entry(SparseFlip("budget", steps, loss=loss))
     found["sparse flip, restart"] = Entry(SparseFlip("budget", steps, start=3.0))
     found["sparse flip, fewest edits"] = Entry(SparseFlip("minimum", steps))
-    return found | _catalogue()
-
-
-def _catalogue() -> dict[str, Entry]:
-    """The attacks of other people, if this version has a list of them."""
-    name = "spikeproof.attacks.catalogue"
-    if find_spec(name) is None:
-        return {}
-    made: dict[str, Callable[[], Attack]] = import_module(name).CATALOGUE
-    return {known: Entry(make()) for known, make in made.items()}
+    found["from beyond"] = Entry(FromBeyond(SparseFlip("minimum", steps)))
+    return found | {name: Entry(make()) for name, make in CATALOGUE.items()}
 
 
 def main() -> None:
