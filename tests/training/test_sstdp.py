@@ -10,6 +10,7 @@ import torch
 from spikeproof.errors import InvalidModel, InvalidRecording
 from spikeproof.images import load_images
 from spikeproof.models.once import spike_once_network
+from spikeproof.training import sstdp
 from spikeproof.training.sstdp import SSTDP, leads, learn, targets
 
 
@@ -103,6 +104,17 @@ def test_a_step_is_that_of_the_definition(digits):
     learn(network, x, labels, rule)
     for layer, weight in zip(network.spiking, expected, strict=True):
         assert torch.allclose(layer.weight.double(), weight, atol=1e-3)
+
+
+def test_images_are_moved_by_a_pixel_and_not_around_the_edge():
+    x = torch.zeros(400, 1, 1, 4, 4)
+    x[..., 0, 1] = 1.0
+    rng = torch.Generator().manual_seed(0)
+    assert sstdp._moved(x, 0.0, rng) is x
+    moved = sstdp._moved(x, 0.5, rng).flatten(1)
+    assert set(moved.nonzero()[:, 1].tolist()) == {0, 1, 2, 4, 5, 6}
+    assert 0 < int((moved.sum(1) == 0).sum()) < 150  # of those moved up, nothing is left
+    assert 180 < int((moved == x.flatten(1)).all(1).sum()) < 270
 
 
 def test_of_the_dropped_nothing_is_learnt(digits):

@@ -31,15 +31,21 @@ WHY = (
 
 @dataclass(frozen=True)
 class Effort:
-    """Hidden layers, epochs of both networks, images to a step, and images of the second."""
+    """Hidden layers, epochs of both networks, images to a step, images of the second."""
 
     hidden: tuple[str, str] = ("fc400", "16c5-mp4")
     epochs: tuple[int, int] = (SSTDP.epochs, 15)
     batches: tuple[int, int] = (SSTDP.batch, 32)
     few: int = 10_000
+    moved: float = 0.15
+
+    def rule(self, seed: int, which: int) -> SSTDP:
+        """The settings for one of the two."""
+        epochs, batch = self.epochs[which], self.batches[which]
+        return SSTDP(epochs=epochs, batch=batch, moved=self.moved, seed=seed)
 
 
-QUICK = Effort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16))
+QUICK = Effort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16), moved=0.0)
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,9 @@ def run(bench: Bench) -> Found:
     few = images.subset(np.arange(min(effort.few, len(images))))
     lines = [f"{hidden}-fc{len(images.classes)}" for hidden in effort.hidden]
     with bench.timed("learning"):
-        dense, history = taught(bench, images, lines[0], effort.epochs[0], effort.batches[0])
+        dense, history = taught(bench, images, lines[0], effort.rule(bench.seed, 0))
     with bench.timed("convolutional"):
-        conv, second = taught(bench, few, lines[1], effort.epochs[1], effort.batches[1])
+        conv, second = taught(bench, few, lines[1], effort.rule(bench.seed, 1))
     models = {"dense": dense, "convolutional": conv}
     with bench.timed("test images"):
         said = {name: spoken(network, bench.data.test) for name, network in models.items()}
@@ -75,14 +81,13 @@ def run(bench: Bench) -> Found:
 
 
 def taught(
-    bench: Bench, images: Images, line: str, epochs: int, batch: int
+    bench: Bench, images: Images, line: str, rule: SSTDP
 ) -> tuple[SpikeOnceNetwork, list[Epoch]]:
     """The network ``line`` of spike-once neurons that the rule has taught, and its history."""
     channels, height, width = images.x.shape[2:]
     torch.manual_seed(bench.seed)
     share = float((images.x > 0).float().mean())
     network = spike_once_network(line, (channels, height, width), active=share)
-    rule = SSTDP(epochs=epochs, batch=batch, seed=bench.seed)
     return network, learn(network, images.x, images.labels, rule)
 
 

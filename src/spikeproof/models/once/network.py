@@ -26,7 +26,7 @@ from spikeproof.models.once.layer import EarliestSpike, Neuron, Sliding, SpikeOn
 from spikeproof.models.topology import Conv, Dense, Pool, parse, typed
 from spikeproof.models.topology.sizes import Part, Shape, number
 
-_FIRST, _NEXT = (-0.75, 3.75), (0.0, 20.0)  # times 2 * threshold / spiking inputs, see below
+_FIRST, _NEXT = (-0.75, 4.5), (0.0, 20.0)  # times 2 * threshold / spiking inputs, see below
 
 
 class SpikeOnceNetwork(Described):
@@ -103,7 +103,7 @@ def spike_once_network(
     ``fc400-fc10``, of dense layers, convolutions and max pooling, without batch norm. Weights of
     the l-th layer are drawn evenly from ``spreads[l]``, (lowest, highest), by torch's global
     generator. By default they are mostly positive, so that before learning few of the spikes of an
-    image with a share ``active`` of pixels that are not black make everything spike: about (-1, 5)
+    image with a share ``active`` of pixels that are not black make everything spike: about (-1, 6)
     and (0, 10) for 784-400-10 on MNIST. Raises :class:`InvalidModel` for programs that cannot be
     read or hold other layers.
     """
