@@ -54,7 +54,7 @@ def networks(data):
     spiking = SpikingBelief(SHAPE, (60,), 10, steps=8)
     set_label_layer(spiking, x, labels)
     once = spike_once_network("fc40-fc10", SHAPE, neuron=Neuron(steps=64), active=0.5)
-    learn(once, x, labels, SSTDP(epochs=10, batch=16, gap=6.0, rates=(0.5, 2.0)))
+    learn(once, x, labels, SSTDP(epochs=20, batch=16, gap=6.0, pull=2.0))
     found = (
         dense,
         relu(*with_null(x, labels, strange, classes=10)),

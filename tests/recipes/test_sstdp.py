@@ -13,7 +13,7 @@ from spikeproof.recipes import sstdp as recipe
 
 @pytest.fixture(scope="module")
 def found():
-    tiny = replace(recipe.QUICK, hidden=20, epochs=2)
+    tiny = replace(recipe.QUICK, hidden=("fc20", "2c3-mp2"), epochs=(2, 3), few=200)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "QUICK", tiny)
         return RECIPES["sstdp"].run(Bench(load_images(), quick=True))
@@ -26,7 +26,8 @@ def test_ties_are_no_right_answers(found):
     assert strict.holds is None
 
 
-def test_the_network_and_its_history_are_there(found):
-    assert set(found.models) == {"dense"}
-    assert found.tables[0].rows[0][0] == "dense"
-    assert len(found.charts[0].series[0].x) == 2
+def test_the_networks_and_their_histories_are_there(found):
+    assert list(found.models) == ["dense", "convolutional"]
+    assert [row[0] for row in found.tables[0].rows] == ["dense", "convolutional"]
+    assert [len(line.x) for line in found.charts[0].series] == [2, 3]
+    assert found.claims[-1].what.startswith("convolutional, 200 images")

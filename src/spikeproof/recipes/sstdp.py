@@ -1,14 +1,16 @@
 """SSTDP: neurons that spike once, taught by the times of their spikes.
 
-A dense network learns by the rule of Liu et al. (Front. Neurosci. 15:756876, 2021) with the
-library's settings. An answer counts only if the label's neuron spikes before all others: the paper
-takes a shared first place for right, and the figure counted that way stands beside ours.
+A dense and a small convolutional network learn by the rule of Liu et al. (Front. Neurosci.
+15:756876, 2021) with the library's settings. An answer counts only if the label's neuron spikes
+before all others: the paper takes a shared first place for right, and the figure counted that way
+stands beside ours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from spikeproof.evaluate import proportion
@@ -22,20 +24,28 @@ from spikeproof.training.sstdp import SSTDP, Epoch, leads, learn
 
 AT_ONCE = 500  # images whose spikes are held together
 WHY = (
-    "Rule and sizes are the paper's, other settings ours; what its 98.1 % needs beyond the facts"
-    " that we have is not known to us. Hidden neurons fall silent in longer trainings."
+    "Images that are wrong only because outputs spike in the same step are errors here, and right"
+    " in the paper; counted its way the figure is in the line below."
 )
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Hidden neurons and epochs."""
+    """Hidden layers, epochs of both networks, images to a step, images of the second."""
 
-    hidden: int = 400
-    epochs: int = SSTDP.epochs
+    hidden: tuple[str, str] = ("fc400", "16c5-mp4")
+    epochs: tuple[int, int] = (SSTDP.epochs, 15)
+    batches: tuple[int, int] = (SSTDP.batch, 32)
+    few: int = 10_000
+    moved: float = 0.15
+
+    def rule(self, seed: int, which: int) -> SSTDP:
+        """The settings for one of the two."""
+        epochs, batch = self.epochs[which], self.batches[which]
+        return SSTDP(epochs=epochs, batch=batch, moved=self.moved, seed=seed)
 
 
-QUICK = Effort(hidden=100, epochs=20)
+QUICK = Effort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16), moved=0.0)
 
 
 @dataclass(frozen=True)
@@ -48,35 +58,42 @@ class Spoken:
 
 
 def run(bench: Bench) -> Found:
-    """Teach the network and measure it."""
-    effort = QUICK if bench.quick else Effort()
+    """Teach the networks and measure them."""
+    effort, images = QUICK if bench.quick else Effort(), bench.data.learn
+    few = images.subset(np.arange(min(effort.few, len(images))))
+    lines = [f"{hidden}-fc{len(images.classes)}" for hidden in effort.hidden]
     with bench.timed("learning"):
-        network, history = taught(bench, effort)
+        dense, history = taught(bench, images, lines[0], effort.rule(bench.seed, 0))
+    with bench.timed("convolutional"):
+        conv, second = taught(bench, few, lines[1], effort.rule(bench.seed, 1))
+    models = {"dense": dense, "convolutional": conv}
     with bench.timed("test images"):
-        said = spoken(network, bench.data.test)
-    accuracy = tuple(epoch.accuracy for epoch in history)
-    line = Series("dense", tuple(float(epoch.epoch) for epoch in history), accuracy)
+        said = {name: spoken(network, bench.data.test) for name, network in models.items()}
+    right = {name: answer.right for name, answer in said.items()}
     title = "Right on images to learn from, as they come"
+    drawn = _line("dense", history), _line("convolutional", second)
     return Found(
-        claims=_claims(bench, said, history),
-        tables=(answers({"dense": network}, {"dense": said.right}, bench.data.test.x),),
-        charts=(Chart(title, "epoch", "right", (line,)),),
-        models={"dense": network},
+        claims=_claims(bench, said, history, few),
+        tables=(answers(models, right, bench.data.test.x),),
+        charts=(Chart(title, "epoch", "right", drawn),),
+        models=models,
     )
 
 
-def taught(bench: Bench, effort: Effort) -> tuple[SpikeOnceNetwork, list[Epoch]]:
-    """A network of spike-once neurons that the rule has taught, and its history."""
-    images = bench.data.learn
+def taught(
+    bench: Bench, images: Images, line: str, rule: SSTDP
+) -> tuple[SpikeOnceNetwork, list[Epoch]]:
+    """The network ``line`` of spike-once neurons that the rule has taught, and its history."""
     channels, height, width = images.x.shape[2:]
     torch.manual_seed(bench.seed)
-    network = spike_once_network(
-        f"fc{effort.hidden}-fc{len(images.classes)}",
-        (channels, height, width),
-        active=float((images.x > 0).float().mean()),
-    )
-    rule = SSTDP(epochs=effort.epochs, seed=bench.seed)
+    share = float((images.x > 0).float().mean())
+    network = spike_once_network(line, (channels, height, width), active=share)
     return network, learn(network, images.x, images.labels, rule)
+
+
+def _line(name: str, history: list[Epoch]) -> Series:
+    accuracy = tuple(epoch.accuracy for epoch in history)
+    return Series(name, tuple(float(epoch.epoch) for epoch in history), accuracy)
 
 
 def spoken(network: SpikeOnceNetwork, images: Images) -> Spoken:
@@ -92,7 +109,10 @@ def spoken(network: SpikeOnceNetwork, images: Images) -> Spoken:
     return Spoken(proportion(alone, n), proportion(shared, n), float(first.mean()))
 
 
-def _claims(bench: Bench, said: Spoken, history: list[Epoch]) -> tuple[Claim, ...]:
+def _claims(
+    bench: Bench, answers: dict[str, Spoken], history: list[Epoch], few: Images
+) -> tuple[Claim, ...]:
+    said = answers["dense"]
     reached = (said.right.value or 0.0) >= 0.975
     seconds = sum(epoch.seconds for epoch in history) / len(history)
     per_set = seconds * 60_000 / len(bench.data.learn)
@@ -113,6 +133,10 @@ def _claims(bench: Bench, said: Spoken, history: list[Epoch]) -> tuple[Claim, ..
             unit="s",
             aim="≤ 120 s",
             holds=bench.settled(per_set <= 120),
+        ),
+        Claim(
+            f"convolutional, {len(few)} images to learn from; ties are errors",
+            ours=answers["convolutional"].right,
         ),
     )
 

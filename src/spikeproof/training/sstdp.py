@@ -7,19 +7,25 @@ After Liu, Zhao, Chen, Wang and Dai (Front. Neurosci. 15:756876, 2021). With out
     \hat t_{label} = m, \qquad
     \hat t_k = \min(\max(t_k, m + \delta), T) \quad (k \ne label)
 
-and the errors :math:`t - \hat t`. Only outputs that come too early, and a label that comes too
-late, have one; a sample whose label leads by :math:`\delta` costs nothing. Errors go from layer to
-layer by the rule of the neurons (:mod:`spikeproof.models.once.layer`) and are brought to length 1
-in each layer and sample, so all samples that are wrong have the same say. Weights learn from the
-mean over the batch.
+and the errors :math:`t - \hat t`. A sample whose label leads by :math:`\delta` costs nothing.
+Errors go from layer to layer by the rule of the neurons (:mod:`spikeproof.models.once.layer`);
+hidden neurons that did not spike have none. They are brought to length 1 in each layer and sample,
+so all samples that are wrong have the same say. Weights learn from the mean over the batch.
 
-The paper forms pairs with each output's own spike. A label that comes late has then nearly all
-inputs before it, those after the decision too, and all of them learn; with a ``teacher`` its
-target takes the place of the spike, so that label and rival learn from the same inputs. The paper's
-plain gradient descent needs large steps and makes a network that is right at the end of one epoch
-and wrong at the end of the next; ``adaptive`` steps are Adam's (Kingma & Ba, ICLR 2015), and rates
-fall by half a cosine wave (``anneal``). :data:`PAPER` has none of the three. In either form most
-errors say "later", which drives hidden neurons into silence over many epochs; hence few.
+So only outputs that come too early, and a label that comes too late, have an error. A label that
+is first but leads by less than :math:`\delta` has none while its rivals are told "later"; that is
+what most errors then say, and hidden neurons fall silent over the epochs, until few are left to
+tell classes apart. A ``pull`` :math:`\pi` asks the label for more: while its lead is too small,
+
+.. math::
+    \hat t_{label} = \max(0, \min(m, t_{label} - \pi)) ,
+
+which balances the two and makes large :math:`\delta` usable, and these make ties rare. About a
+third of :math:`\delta` keeps spikes where they are; much more drives all into the first steps.
+
+Against overfitting, a share ``dropout`` of the hidden neurons is silent for each sample, at
+thresholds that are lower by that share (Srivastava et al., JMLR 2014). In the second half of the
+epochs rates fall to 3 % (``anneal``). :data:`PAPER` has none of the three.
 
 Neurons of the first layer that spike on less than ``revive`` of the samples of an epoch are drawn
 again at its end; of a convolution, channels that do.
@@ -31,38 +37,47 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from spikeproof.errors import InvalidModel
 from spikeproof.models.once import SpikeOnce, SpikeOnceNetwork
 from spikeproof.training.bptt import Progress
 from spikeproof.training.state import check_labels, resume, run_id, save
 
+_LEAST = 0.03  # of the rate, at the end
+
 
 @dataclass(frozen=True)
 class SSTDP:
-    """Settings; ``gap`` is the lead δ in steps, ``rates`` those of the first and other layers.
+    """Settings; ``gap`` is the lead δ in steps and ``pull`` π, ``dropout`` a share of the neurons.
 
-    ``adaptive`` rates are in weights with which half the inputs would make a neuron spike.
+    ``rates`` of the first and other layers are in units of the highest weight that is drawn.
+    A share ``moved`` of the images is seen up to one pixel away from its place, anew each time.
     """
 
-    epochs: int = 3
+    epochs: int = 100
     batch: int = 64
-    rates: tuple[float, float] = (0.08, 0.2)
-    decay: float = 1e-5
-    gap: float = 20.0
-    teacher: bool = True
-    adaptive: bool = True
+    rates: tuple[float, float] = (3.3, 1.0)
+    decay: float = 1e-6
+    gap: float = 40.0
+    pull: float = 12.0
+    dropout: float = 0.2
+    moved: float = 0.0
     anneal: bool = True
     revive: float = 1e-3
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise InvalidModel(f"a dropout of {self.dropout} leaves no neurons; take 0 to below 1")
 
-PAPER = SSTDP(epochs=100, rates=(10.0, 10.0), gap=5.0, teacher=False, adaptive=False, anneal=False)
-"""The rule as published."""
+
+PAPER = SSTDP(epochs=100, rates=(10 / 5, 10 / 48), gap=5.0, pull=0.0, dropout=0.0, anneal=False)
+"""The rule as published; rates are 10 in weights, as ``spreads`` are (0, 5) and (0, 48)."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +88,16 @@ class Epoch(Progress):
     revived: int
 
 
-def targets(times: Tensor, labels: Tensor, steps: int, gap: float) -> Tensor:
+def targets(times: Tensor, labels: Tensor, steps: int, gap: float, pull: float) -> Tensor:
     """Times ``[N, K]`` at which the outputs with ``times`` should spike."""
+    label = labels.unsqueeze(1)
+    own = times.gather(1, label)
     first = times.amin(1, keepdim=True)
     first = torch.where(first < steps, first, steps - gap)
     wanted = torch.maximum(times, first + gap).clamp(max=steps)
-    return wanted.scatter(1, labels.unsqueeze(1), first)
+    lead = times.scatter(1, label, torch.inf).amin(1, keepdim=True) - own
+    pulled = torch.minimum(first, own - pull).clamp(min=0)
+    return wanted.scatter(1, label, torch.where(lead < gap, pulled, first))
 
 
 def leads(times: Tensor, labels: Tensor) -> Tensor:
@@ -114,7 +133,8 @@ def learn(
     for epoch in range(len(history), rule.epochs):
         began = time.perf_counter()
         network.train()
-        share = 0.5 * (1 + math.cos(math.pi * epoch / rule.epochs)) if rule.anneal else 1.0
+        late = max(0.0, 2 * epoch / rule.epochs - 1)
+        share = _LEAST**late if rule.anneal else 1.0
         for group, rate in zip(optimiser.param_groups, _rates(network, rule), strict=True):
             group["lr"] = share * rate
         done = _epoch(network, x, labels, rule, optimiser, rng)
@@ -133,19 +153,16 @@ def learn(
 def _optimiser(network: SpikeOnceNetwork, rule: SSTDP) -> torch.optim.Optimizer:
     """A group for each layer."""
     groups = [{"params": [layer.weight]} for layer in network.spiking]
-    if rule.adaptive:
-        return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=rule.decay)
     return torch.optim.SGD(groups, weight_decay=rule.decay)
 
 
 def _rates(network: SpikeOnceNetwork, rule: SSTDP) -> list[float]:
-    """The rate of each layer, in weights."""
-    given = [rule.rates[min(place, 1)] for place in range(len(network.spiking))]
-    if not rule.adaptive:
-        return given
+    """The rate of each layer, in weights; a kernel learns from the mean over its places."""
     return [
-        rate * 2 * layer.neuron.threshold / len(layer.weight)
-        for rate, layer in zip(given, network.spiking, strict=True)
+        rule.rates[min(place, 1)]
+        * max(map(abs, layer.spread))
+        / (1 if layer.sliding is None else math.prod(layer.sliding.size))
+        for place, layer in enumerate(network.spiking)
     ]
 
 
@@ -163,41 +180,64 @@ def _epoch(
     fired = torch.zeros(network.spiking[0].weight.shape[1])
     for chosen in torch.split(torch.randperm(len(labels), generator=rng), rule.batch):
         y = labels[chosen]
-        wanted = partial(targets, labels=y, steps=network.steps, gap=rule.gap)
-        first, out = _forward(network, x[chosen], wanted if rule.teacher else None)
+        seen = _moved(x[chosen], rule.moved, rng)
+        first, out = _forward(network, seen, rule.dropout, rng)
         fired += (first < network.steps).flatten(2).any(2).sum(0)
-        errors = out.detach() - wanted(out.detach())
+        found = out.detach()
+        errors = found - targets(found, y, network.steps, rule.gap, rule.pull)
         optimiser.zero_grad()
         if errors.any():
             torch.autograd.backward(out, errors)
             optimiser.step()
         loss += float(errors.square().sum()) / 2
-        right += float(leads(out.detach(), y).sum())
+        right += float(leads(found, y).sum())
         wrong += int(errors.any(1).sum())
     return loss, right, wrong, _revive(network, fired < rule.revive * len(labels), rng)
 
 
+def _moved(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Images ``[N, 1, C, H, W]``, a ``share`` of them up to one pixel away from its place."""
+    if not share:
+        return x
+    to = torch.randint(9, (len(x),), generator=rng)
+    to[torch.rand(len(x), generator=rng) >= share] = 4  # the middle of nine places
+    padded, out = F.pad(x, (1, 1, 1, 1)), x.clone()
+    for place in range(9):
+        down, right = divmod(place, 3)
+        out[to == place] = padded[to == place][..., down:, right:][
+            ..., : x.shape[-2], : x.shape[-1]
+        ]
+    return out
+
+
 def _forward(
-    network: SpikeOnceNetwork, x: Tensor, teacher: Callable[[Tensor], Tensor] | None
+    network: SpikeOnceNetwork, x: Tensor, dropout: float, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Times ``[N, K, ...]`` of the first layer and ``[N, K]`` of the last, errors kept at length 1.
+    """Times ``[N, K, P]`` of the first layer and ``[N, K]`` of the last, errors kept at length 1.
 
     The gradient of a mean over the batch has length 1/N in each sample.
     """
-    times = network.encoded(x)
-    seen = []
+    times, kept, seen = network.encoded(x), 1.0, []
     for layer in network.layers:
-        times = layer(times, teacher) if layer is network.layers[-1] else layer(times)
-        if isinstance(layer, SpikeOnce):
-            times.register_hook(_of_length(1 / len(x)))
-            seen.append(times)
-    return seen[0].detach().view(*seen[0].shape[:2], -1), times
+        if not isinstance(layer, SpikeOnce):
+            times = layer(times)
+            continue
+        times = layer(times, kept)
+        last = layer is network.layers[-1]
+        hears = torch.ones_like(times, dtype=torch.bool) if last else times < network.steps
+        times.register_hook(_of_length(1 / len(x), hears))
+        seen.append(times.detach())
+        if dropout and not last:
+            lost = torch.rand(times.shape, generator=rng) < dropout
+            times, kept = times.masked_fill(lost, network.steps), 1 - dropout
+    return seen[0].view(*seen[0].shape[:2], -1), times
 
 
-def _of_length(length: float) -> Callable[[Tensor], Tensor]:
-    """A hook that brings the errors of each sample to ``length``, zeros aside."""
+def _of_length(length: float, hears: Tensor) -> Callable[[Tensor], Tensor]:
+    """A hook that keeps errors where ``hears`` is true, and brings each sample's to ``length``."""
 
     def scaled(error: Tensor) -> Tensor:
+        error = error * hears
         norm = error.flatten(1).norm(dim=1)
         factor = torch.where(norm > 0, length / norm, 0)
         return error * factor.view(-1, *[1] * (error.dim() - 1))

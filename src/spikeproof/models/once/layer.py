@@ -16,17 +16,13 @@ Backwards (SSTDP: Liu, Zhao, Chen, Wang & Dai, Front. Neurosci. 15:756876, 2021)
     u_{fk} = \begin{cases} a & t_f \le t_k, t_f < T \\ -b & \text{else} \end{cases}, \qquad
     \partial L / \partial t_f = \sum_k w_{fk} g_k [t_f \le t_k]
 
-Where a ``teacher`` says when outputs should have spiked, pairs are formed with what came first, the
-output's spike or its teacher's.
-
 A convolution is the same neurons on the patches of its input, so there is one implementation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,9 +32,6 @@ from torch.autograd.function import once_differentiable
 from spikeproof.errors import InvalidModel
 from spikeproof.models import kernels as threads
 from spikeproof.models.once import kernels
-
-Teacher: TypeAlias = Callable[[Tensor], Tensor]
-"""From output times ``[N, K]`` to those that they should have."""
 
 _PAIRS = 1 << 24  # of spikes that the eager backward looks at together
 
@@ -60,38 +53,33 @@ class Neuron:
             )
 
 
-def spike_once(
-    times: Tensor, weight: Tensor, neuron: Neuron, teacher: Teacher | None = None
-) -> Tensor:
+def spike_once(times: Tensor, weight: Tensor, neuron: Neuron) -> Tensor:
     """Spike times ``[R, K]`` of neurons with ``weight`` ``[F, K]`` whose inputs spike at ``times``.
 
     ``times`` ``[R, F]`` are whole numbers from 0, and ``neuron.steps`` for no spike; so is what is
     returned. Float32 on the CPU takes compiled loops, anything else plain PyTorch.
     """
-    out: Tensor = _SpikeOnce.apply(times, weight, neuron, teacher)  # type: ignore[no-untyped-call]
+    out: Tensor = _SpikeOnce.apply(times, weight, neuron)  # type: ignore[no-untyped-call]
     return out
 
 
 class _SpikeOnce(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, times: Tensor, weight: Tensor, neuron: Neuron, teacher: Teacher | None
-    ) -> Tensor:
+    def forward(ctx: Any, times: Tensor, weight: Tensor, neuron: Neuron) -> Tensor:
         times, weight = times.contiguous(), weight.contiguous()
         out = _crossings(times, weight, neuron)
-        paired = out if teacher is None else torch.minimum(out, teacher(out))
-        ctx.save_for_backward(times, weight, paired)
+        ctx.save_for_backward(times, weight, out)
         ctx.neuron = neuron
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, ...]:
-        times, weight, paired = ctx.saved_tensors
+        times, weight, out = ctx.saved_tensors
         wrong = (
             errors[0].any(1).nonzero().squeeze(1)
         )  # most rows of a trained network have no error
-        few = times[wrong], paired[wrong], errors[0][wrong].contiguous()
+        few = times[wrong], out[wrong], errors[0][wrong].contiguous()
         to_times = to_weight = None
         if ctx.needs_input_grad[0]:
             to_times = torch.zeros_like(times)
@@ -101,7 +89,7 @@ class _SpikeOnce(torch.autograd.Function):
             to_weight = _causal_sums(*few, ctx.neuron.steps).mul_(-(early + late))
             if late:
                 to_weight += late * few[2].sum(0)
-        return to_times, to_weight, None, None
+        return to_times, to_weight, None
 
 
 def _crossings(times: Tensor, weight: Tensor, neuron: Neuron) -> Tensor:
@@ -171,10 +159,14 @@ class SpikeOnce(nn.Module):
         self.weight = nn.Parameter(torch.empty(inputs, units).uniform_(*spread))
         self.neuron, self.spread, self.sliding = neuron, spread, sliding
 
-    def forward(self, times: Tensor, teacher: Teacher | None = None) -> Tensor:
-        """Times ``[N, K]``, or ``[N, K, H', W']``, of input times ``[N, ...]``."""
+    def forward(self, times: Tensor, kept: float = 1.0) -> Tensor:
+        """Times ``[N, K]``, or ``[N, K, H', W']``, of input times ``[N, ...]``.
+
+        Where only a share ``kept`` of the inputs was left to spike, the threshold is lower by it.
+        """
         rows = self.patches(times)
-        out = spike_once(rows.flatten(0, 1), self.weight, self.neuron, teacher)
+        neuron = replace(self.neuron, threshold=kept * self.neuron.threshold)
+        out = spike_once(rows.flatten(0, 1), self.weight, neuron)
         if self.sliding is None:
             return out
         return (

@@ -26,7 +26,7 @@ from spikeproof.models.once.layer import EarliestSpike, Neuron, Sliding, SpikeOn
 from spikeproof.models.topology import Conv, Dense, Pool, parse, typed
 from spikeproof.models.topology.sizes import Part, Shape, number
 
-_FIRST, _NEXT = 3.8, 96.0  # times 2 * threshold / spiking inputs: 5 and 48 for 784-400-10 on MNIST
+_FIRST, _NEXT = (-0.75, 4.5), (0.0, 20.0)  # times 2 * threshold / spiking inputs, see below
 
 
 class SpikeOnceNetwork(Described):
@@ -102,10 +102,10 @@ def spike_once_network(
     ``architecture`` is a program of :mod:`~spikeproof.models.topology`, or shorthand such as
     ``fc400-fc10``, of dense layers, convolutions and max pooling, without batch norm. Weights of
     the l-th layer are drawn evenly from ``spreads[l]``, (lowest, highest), by torch's global
-    generator. By default those of the first layer are positive, so that a quarter of the spikes of
-    an image with a share ``active`` of pixels that are not black makes its neurons spike, and those
-    of others are centred. Raises :class:`InvalidModel` for programs that cannot be read or hold
-    other layers.
+    generator. By default they are mostly positive, so that before learning few of the spikes of an
+    image with a share ``active`` of pixels that are not black make everything spike: about (-1, 6)
+    and (0, 10) for 784-400-10 on MNIST. Raises :class:`InvalidModel` for programs that cannot be
+    read or hold other layers.
     """
     neuron = neuron or Neuron()
     program = typed(parse(architecture), shape)
@@ -118,8 +118,9 @@ def spike_once_network(
         if inputs == 0:
             layers.append(EarliestSpike(units))
             continue
-        unit = 2 * neuron.threshold / inputs
-        spread = (-_NEXT / 2 * unit, _NEXT / 2 * unit) if drawn else (0.0, _FIRST * unit / active)
+        unit = 2 * neuron.threshold / (inputs if drawn else active * inputs)
+        low, high = _NEXT if drawn else _FIRST
+        spread = (low * unit, high * unit)
         if given is not None and len(drawn) < len(given):
             spread = given[len(drawn)]
         drawn.append(spread)
