@@ -24,8 +24,9 @@ from spikeproof.training.sstdp import SSTDP, Epoch, leads, learn
 
 AT_ONCE = 500  # images whose spikes are held together
 WHY = (
-    "Images that are wrong only because outputs spike in the same step are errors here, and right"
-    " in the paper; counted its way the figure is in the line below."
+    "Ties are errors here, and right in the paper if the label is among them; counted its way the"
+    " figure is in the line below. What is missing beyond that is generalisation: images that were"
+    " learnt from are nearly all right."
 )
 
 
