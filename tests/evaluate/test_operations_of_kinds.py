@@ -103,11 +103,12 @@ def test_a_kernel_of_neurons_that_spike_once():
 
 
 def shallow():
-    """Two hidden units that see 2 and 1 times their pixel."""
+    """Two hidden units that see 2 and 1 times their pixel; the first class follows the first."""
     network = build("fc2-fc3", height=1, width=2, polarities=1, spiking=False).eval()
     for layer in network.layers:
         layer.weight.bias.data.zero_()
     fill(network.layers[0].weight.weight, [[2.0, 0], [0, 1]])
+    fill(network.layers[1].weight.weight, [[1.0, 0], [0, 0.5], [0, 0]])
     return network
 
 

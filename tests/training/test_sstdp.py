@@ -28,7 +28,7 @@ def test_a_label_that_leads_by_too_little_is_pulled():
     assert wanted[0].tolist() == [7, 30, 15]
     assert wanted[1].tolist() == [10, 30, 15]  # it leads by enough
     assert wanted[2].tolist() == [7, 30, 15]  # a tie: both have an error
-    assert wanted[3].tolist() == [0, 6, 9]  # no time is before the first step
+    assert wanted[3].tolist() == [-2, 6, 9]  # earlier than can be: the error stays as large
 
 
 def test_a_tie_is_an_error():

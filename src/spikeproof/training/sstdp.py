@@ -18,10 +18,11 @@ what most errors then say, and hidden neurons fall silent over the epochs, until
 tell classes apart. A ``pull`` :math:`\pi` asks the label for more: while its lead is too small,
 
 .. math::
-    \hat t_{label} = \max(0, \min(m, t_{label} - \pi)) ,
+    \hat t_{label} = \min(m, t_{label} - \pi) ,
 
-which balances the two and makes large :math:`\delta` usable, and these make ties rare. About a
-third of :math:`\delta` keeps spikes where they are; much more drives all into the first steps.
+be that before the first step. It balances the two and makes large :math:`\delta` usable, and these
+make ties rare. About a third of :math:`\delta` keeps spikes where they are; much more drives all
+into the first steps.
 
 Against overfitting, a share ``dropout`` of the hidden neurons is silent for each sample, at
 thresholds that are lower by that share (Srivastava et al., JMLR 2014). In the second half of the
@@ -96,7 +97,7 @@ def targets(times: Tensor, labels: Tensor, steps: int, gap: float, pull: float) 
     first = torch.where(first < steps, first, steps - gap)
     wanted = torch.maximum(times, first + gap).clamp(max=steps)
     lead = times.scatter(1, label, torch.inf).amin(1, keepdim=True) - own
-    pulled = torch.minimum(first, own - pull).clamp(min=0)
+    pulled = torch.minimum(first, own - pull)
     return wanted.scatter(1, label, torch.where(lead < gap, pulled, first))
 
 
