@@ -118,7 +118,7 @@ def test_what_only_a_last_resort_fools_is_told_with_its_figures():
     assert blind.title == "flip-minimum, greedy queries: gradient-free beats white-box"
     assert blind.level == "warning"
     assert "it fools 2 recordings that withstood all attacks" in blind.detail
-    assert late.title == "flip-minimum: success depends on the gradient"
+    assert late.title == "flip-minimum: success depends on the search"
     assert "fooled in 40 of 50 tries; what it left fell to wide surrogate 3 of 10" in late.detail
 
 

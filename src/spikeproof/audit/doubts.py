@@ -116,7 +116,7 @@ def about_stages(did: Sequence[StageRecord]) -> list[Doubt]:
 
 
 def about_last_resorts(attack: Attack) -> list[Doubt]:
-    """A note where recordings fell only to another surrogate, loss or start than the first."""
+    """A note where recordings fell only to another surrogate, loss, start or way than the first."""
     found = []
     white = [s for s in attack.stages if s.kind == "white-box"]
     late = [s for s in white[1:] if s.first]
@@ -124,7 +124,7 @@ def about_last_resorts(attack: Attack) -> list[Doubt]:
         first, told = white[0], ", ".join(f"{s.name} {s.first} of {s.tried}" for s in late)
         found.append(
             Doubt(
-                f"{attack.title}: success depends on the gradient",
+                f"{attack.title}: success depends on the search",
                 f"The first search fooled in {first.fooled} of {first.tried} tries; what it left"
                 f" fell to {told}. One attack alone would have called those recordings robust.",
             )
