@@ -99,3 +99,20 @@ def test_turning_keeps_distances_on_any_sensor(h, w):
     turned = torch.stack(angles).rad2deg()
     assert 35 < turned.max() < 48
     assert -48 < turned.min() < -35
+
+
+def test_of_a_share_the_others_stay_as_they_are():
+    x = cells(400, 1, 1, 9, 9)
+    view = Augment(drop=0, share=0.3)(x, rng())
+    same = (view == x).flatten(1).all(1)
+    assert 0.6 < float(same.float().mean()) < 0.8
+    assert torch.equal(Augment(share=0)(x, rng()), x)
+
+
+def test_intensities_are_interpolated():
+    x = torch.zeros(200, 1, 1, 9, 9)
+    x[..., 4, 4] = 1.0
+    views = Augment(shift=1, rotate=0, scale=0, warp=0, drop=0, smooth=True)(x, rng())
+    assert bool(((views > 0) & (views < 1)).any())
+    assert 0 <= float(views.min()) <= float(views.max()) <= 1
+    torch.testing.assert_close(views.flatten(1).sum(1), torch.ones(200))  # none leaves the sensor

@@ -10,7 +10,7 @@ import torch
 from spikeproof.errors import InvalidModel, InvalidRecording
 from spikeproof.images import load_images
 from spikeproof.models.once import spike_once_network
-from spikeproof.training import sstdp
+from spikeproof.training import Augment
 from spikeproof.training.sstdp import SSTDP, leads, learn, targets
 
 
@@ -106,15 +106,22 @@ def test_a_step_is_that_of_the_definition(digits):
         assert torch.allclose(layer.weight.double(), weight, atol=1e-3)
 
 
-def test_images_are_moved_by_a_pixel_and_not_around_the_edge():
-    x = torch.zeros(400, 1, 1, 4, 4)
-    x[..., 0, 1] = 1.0
-    rng = torch.Generator().manual_seed(0)
-    assert sstdp._moved(x, 0.0, rng) is x
-    moved = sstdp._moved(x, 0.5, rng).flatten(1)
-    assert set(moved.nonzero()[:, 1].tolist()) == {0, 1, 2, 4, 5, 6}
-    assert 0 < int((moved.sum(1) == 0).sum()) < 150  # of those moved up, nothing is left
-    assert 180 < int((moved == x.flatten(1)).all(1).sum()) < 270
+def test_views_of_the_images_are_drawn_anew_each_epoch(digits, monkeypatch):
+    seen = []
+
+    def view(self, x, rng):
+        seen.append(float(torch.rand(1, generator=rng)))
+        return torch.zeros_like(x)  # which no neuron hears
+
+    monkeypatch.setattr(Augment, "__call__", view)
+    network = fresh()
+    before = [layer.weight.detach().clone() for layer in network.spiking]
+    rule = SSTDP(epochs=2, batch=50, decay=0.0, revive=0.0, augment=Augment())
+    history = learn(network, digits[0][:100], digits[1][:100], rule)
+    assert len(set(seen)) == 4
+    assert all(epoch.accuracy == 0 for epoch in history)
+    for layer, was in zip(network.spiking, before, strict=True):
+        assert torch.equal(layer.weight, was)
 
 
 def test_of_the_dropped_nothing_is_learnt(digits):

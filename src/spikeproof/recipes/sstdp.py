@@ -20,6 +20,7 @@ from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series
+from spikeproof.training import Augment
 from spikeproof.training.sstdp import SSTDP, Epoch, leads, learn
 
 AT_ONCE = 500  # images whose spikes are held together
@@ -28,6 +29,7 @@ WHY = (
     " figure is in the line below. What is missing beyond that is generalisation: images that were"
     " learnt from are nearly all right."
 )
+VIEWS = Augment(shift=1.0, rotate=8.0, scale=0.08, warp=1.0, drop=0.0, share=0.3, smooth=True)
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,15 @@ class Effort:
     epochs: tuple[int, int] = (SSTDP.epochs, 15)
     batches: tuple[int, int] = (SSTDP.batch, 32)
     few: int = 10_000
-    moved: float = 0.15
+    augment: Augment | None = VIEWS
 
     def rule(self, seed: int, which: int) -> SSTDP:
         """The settings for one of the two."""
         epochs, batch = self.epochs[which], self.batches[which]
-        return SSTDP(epochs=epochs, batch=batch, moved=self.moved, seed=seed)
+        return SSTDP(epochs=epochs, batch=batch, augment=self.augment, seed=seed)
 
 
-QUICK = Effort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16), moved=0.0)
+QUICK = Effort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16), augment=None)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Each sample is shifted, rotated, scaled and smoothly warped on the sensor (the warp is the elastic
 deformation of Simard et al., ICDAR 2003), and loses a random share of its active cells. Cells are
-moved, never mixed: the nearest source cell is taken, so binary grids stay binary.
+moved, never mixed: the nearest source cell is taken, so binary grids stay binary. Intensities of
+images are interpolated (``smooth``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Augment:
     """Ranges of the random views; each value is the largest deviation either way.
 
     ``shift`` and ``warp`` in pixels, ``rotate`` in degrees, ``scale`` as a share of the size,
-    ``drop`` the largest share of active cells that is lost.
+    ``drop`` the largest share of active cells that is lost. A ``share`` of the samples is seen so,
+    drawn anew each time; the others stay as they are.
     """
 
     shift: float = 2.0
@@ -30,13 +32,24 @@ class Augment:
     scale: float = 0.12
     warp: float = 1.5
     drop: float = 0.2
+    share: float = 1.0
+    smooth: bool = False
 
     def __call__(self, cells: Cells, rng: Generator) -> Cells:
         """A random view of each sample of ``cells`` ``[N, T, P, H, W]``, same shape."""
+        if self.share >= 1:
+            return self._view(cells, rng)
+        some = (torch.rand(len(cells), generator=rng) < self.share).nonzero().squeeze(1)
+        if not len(some):
+            return cells
+        return cells.index_copy(0, some.to(cells.device), self._view(cells[some], rng))
+
+    def _view(self, cells: Cells, rng: Generator) -> Cells:
         n, t, p, h, w = cells.shape
         points = self._points(n, h, w, rng).to(cells.device)
+        mode = "bilinear" if self.smooth else "nearest"
         view = F.grid_sample(
-            cells.reshape(n, t * p, h, w), points, mode="nearest", align_corners=False
+            cells.reshape(n, t * p, h, w), points, mode=mode, align_corners=False
         ).view_as(cells)
         lost = self.drop * torch.rand(n, 1, 1, 1, 1, generator=rng)
         return view * (torch.rand(cells.shape, generator=rng) >= lost).to(view)

@@ -41,11 +41,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.once import SpikeOnce, SpikeOnceNetwork
+from spikeproof.training.augment import Augment
 from spikeproof.training.bptt import Progress
 from spikeproof.training.state import check_labels, resume, run_id, save
 
@@ -57,7 +57,7 @@ class SSTDP:
     """Settings; ``gap`` is the lead δ in steps and ``pull`` π, ``dropout`` a share of the neurons.
 
     ``rates`` of the first and other layers are in units of the highest weight that is drawn.
-    A share ``moved`` of the images is seen up to one pixel away from its place, anew each time.
+    With ``augment`` the network learns from random views of the images.
     """
 
     epochs: int = 100
@@ -67,7 +67,7 @@ class SSTDP:
     gap: float = 40.0
     pull: float = 12.0
     dropout: float = 0.2
-    moved: float = 0.0
+    augment: Augment | None = None
     anneal: bool = True
     revive: float = 1e-3
     seed: int = 0
@@ -181,7 +181,7 @@ def _epoch(
     fired = torch.zeros(network.spiking[0].weight.shape[1])
     for chosen in torch.split(torch.randperm(len(labels), generator=rng), rule.batch):
         y = labels[chosen]
-        seen = _moved(x[chosen], rule.moved, rng)
+        seen = x[chosen] if rule.augment is None else rule.augment(x[chosen], rng)
         first, out = _forward(network, seen, rule.dropout, rng)
         fired += (first < network.steps).flatten(2).any(2).sum(0)
         found = out.detach()
@@ -194,21 +194,6 @@ def _epoch(
         right += float(leads(found, y).sum())
         wrong += int(errors.any(1).sum())
     return loss, right, wrong, _revive(network, fired < rule.revive * len(labels), rng)
-
-
-def _moved(x: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Images ``[N, 1, C, H, W]``, a ``share`` of them up to one pixel away from its place."""
-    if not share:
-        return x
-    to = torch.randint(9, (len(x),), generator=rng)
-    to[torch.rand(len(x), generator=rng) >= share] = 4  # the middle of nine places
-    padded, out = F.pad(x, (1, 1, 1, 1)), x.clone()
-    for place in range(9):
-        down, right = divmod(place, 3)
-        out[to == place] = padded[to == place][..., down:, right:][
-            ..., : x.shape[-2], : x.shape[-1]
-        ]
-    return out
 
 
 def _forward(
