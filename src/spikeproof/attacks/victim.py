@@ -11,7 +11,7 @@ noise that the model came with: a search that takes the best of many lucky draws
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.encoders import straight_through
-from spikeproof.engine import Buffers, Engine, engine_for
+from spikeproof.engine import Buffers, Engine, edited, engine_for
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal, Loss, margin
 from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Rule, Surrogate
@@ -34,6 +34,10 @@ closer and finds smaller perturbations (docs/results.md, 'surrogate of the attac
 
 Surrogates: TypeAlias = Surrogate | tuple[Surrogate | None, ...] | None
 """The gradient of a spike: one (None: the model's own), or several that take turns."""
+
+Near: TypeAlias = Callable[[Tensor, Tensor, Tensor], Logits]
+"""Logits ``[M, K]`` of known recordings, given by their index ``[M]``, with ``cells`` ``[M, S]``
+turned to ``values``; see :meth:`spikeproof.engine.around.Around.__call__`."""
 
 TURNS: Surrogates = (SHARP, PiecewiseQuadratic(0.5), ArcTan(8.0))
 """Three that fail in different places; what one does not see, the next does."""
@@ -75,6 +79,23 @@ class Victim:
                 out = engine(x)  # which parts it itself
         self.queries.forwards += len(x) * self._draws
         return _finite(out)
+
+    def around(self, x: Cells) -> Near:
+        """What answers for recordings that differ in few cells from those of ``x``.
+
+        Logits are those of :meth:`logits`, sooner where the engine can follow changes. It holds
+        until the next one is made.
+        """
+        engine = self._engine(x)
+        near = None if engine is None else engine.around(x)
+
+        def answer(who: Tensor, cells: Tensor, values: Tensor) -> Logits:
+            if near is None:
+                return self.logits(edited(x.flatten(1)[who], cells, values).view(-1, *x.shape[1:]))
+            self.queries.forwards += len(who)
+            return _finite(near(who, cells, values))
+
+        return answer
 
     def reached(self, x: Cells, goal: Goal) -> Tensor:
         """Whether the goal is reached at ``x``, flags ``[N]``."""

@@ -21,13 +21,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.attacks.sparse_flip import direction
-from spikeproof.attacks.victim import Victim
+from spikeproof.attacks.victim import Near, Victim
+from spikeproof.engine import edited
 from spikeproof.goals import Goal
 from spikeproof.threats import Flip, Patch, Threat
 from spikeproof.threats.base import counted, flipped
 from spikeproof.types import Cells, Counts
 
-_AT_ONCE = 256  # trials held in memory together
+_AT_ONCE = 256  # trials asked about together
 _SLACK = 0.05  # of the margin, by which predictions may miss the goal
 _SAVED = (0, 1, 2, 3, 4, 6, 8, 12)  # edits that a combination saves
 _SWAPPED = (1, 2, 4, 8)  # pairs that others, which save none, exchange
@@ -107,26 +108,35 @@ class Walk:
         weak, isweak = self._weak(worth, adv != clean, stale)
         strong, isnew = self._strong(worth, clean, adv, threat, stale)
         cells, real = torch.cat([weak, strong], 1), torch.cat([isweak, isnew], 1)
-        gain = _alone(victim, clean, adv, cells, real, goal) - margin.unsqueeze(1)
+        near = victim.around(adv)
+        gain = _alone(near, clean, adv, cells, real, goal) - margin.unsqueeze(1)
         loses, lost = _ranked(weak, gain[:, : weak.shape[1]], isweak)
         adds, won = _ranked(strong, gain[:, weak.shape[1] :], isnew)
         outs, ins, usable = _combined(margin, lost, won)
+        both = torch.cat([loses, adds], 1)
+        now, turned = _values(clean, adv, both)
+        places = torch.arange(loses.shape[1])
         found, reach = adv.clone(), margin.clone()
         best = torch.full((len(adv),), -torch.inf)
         for part in torch.split(usable.nonzero(), _AT_ONCE):
             who, which = part.unbind(1)
             out, new = outs[who, which], ins[who, which]
-            trial = _turned(clean[who], adv[who], loses[who], out)
-            trial = _turned(clean[who], trial, adds[who], new)
-            depth = goal[who].margin(victim.logits(trial)).float()
+            swapped = torch.cat([places < out.unsqueeze(1), places < new.unsqueeze(1)], 1)
+            values = torch.where(swapped, turned[who], now[who])
+            depth = goal[who].margin(near(who, both[who], values)).float()
             saved = out - new
             better = (depth > 0) & ((saved > 0) | (depth > margin[who]))
-            better &= threat.check(clean[who], trial).ok
-            value = torch.where(better, saved + 0.5 * torch.sigmoid(depth), -torch.inf)
-            for place in value.argsort(stable=True).tolist():  # the best of each comes last
-                if value[place] > best[who[place]]:
-                    mine = who[place]
-                    best[mine], found[mine], reach[mine] = value[place], trial[place], depth[place]
+            value = saved + 0.5 * torch.sigmoid(depth)
+            for place in value.argsort(descending=True, stable=True).tolist():
+                mine = who[place]
+                if not better[place] or value[place] <= best[mine]:
+                    continue
+                trial = edited(
+                    adv[mine].view(1, -1), both[mine].unsqueeze(0), values[place].unsqueeze(0)
+                )
+                trial = trial.view_as(adv[mine])
+                if threat.check(clean[mine].unsqueeze(0), trial.unsqueeze(0)).ok:
+                    best[mine], found[mine], reach[mine] = value[place], trial, depth[place]
         return found, reach
 
     def _weak(self, worth: Tensor, edited: Tensor, stale: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,15 +167,14 @@ class Walk:
         return torch.arange(min(self.singles, cells.shape[1]))
 
 
-def _alone(
-    victim: Victim, clean: Cells, adv: Cells, cells: Tensor, real: Tensor, goal: Goal
-) -> Tensor:
+def _alone(near: Near, clean: Cells, adv: Cells, cells: Tensor, real: Tensor, goal: Goal) -> Tensor:
     """Margin ``[N, S]`` after each of ``cells`` ``[N, S]`` is turned over by itself."""
     margins = torch.full(real.shape, -torch.inf)
+    _, turned = _values(clean, adv, cells)
     for part in torch.split(real.nonzero(), _AT_ONCE):
         who, which = part.unbind(1)
-        trial = _turned(clean[who], adv[who], cells[who, which].unsqueeze(1))
-        margins[who, which] = goal[who].margin(victim.logits(trial)).float()
+        one, value = cells[who, which].unsqueeze(1), turned[who, which].unsqueeze(1)
+        margins[who, which] = goal[who].margin(near(who, one, value)).float()
     return margins
 
 
@@ -207,11 +216,7 @@ def _ranked(cells: Tensor, gain: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     return cells.gather(1, order), gain.gather(1, order)
 
 
-def _turned(clean: Cells, adv: Cells, cells: Tensor, count: Tensor | None = None) -> Cells:
-    """``adv`` with the first ``count`` of its ``cells`` ``[N, S]`` turned: edited or put back."""
-    flat = adv.flatten(1)
-    now, before = flat.gather(1, cells), clean.flatten(1).gather(1, cells)
-    turned = torch.where(now == before, flipped(before), before)
-    if count is not None:
-        turned = torch.where(torch.arange(cells.shape[1]) < count.unsqueeze(1), turned, now)
-    return flat.scatter(1, cells, turned).view_as(adv)
+def _values(clean: Cells, adv: Cells, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Values of ``cells`` ``[N, S]``, and those after they are edited or put back."""
+    now, before = adv.flatten(1).gather(1, cells), clean.flatten(1).gather(1, cells)
+    return now, torch.where(now == before, flipped(before), before)

@@ -71,7 +71,7 @@ class Stage(Protocol):
 class FiringStage:
     """Weights, neurons and pooling in one loop; the adjoint of the weights is PyTorch's."""
 
-    def __init__(self, step: Firing, dtype: torch.dtype, buffers: Buffers, place: int) -> None:
+    def __init__(self, step: Firing, dtype: torch.dtype, buffers: Buffers, place: object) -> None:
         self._step, self._dtype, self._buffers, self._place = step, dtype, buffers, place
         half = dtype == torch.bfloat16
         self._bits: DTypeLike = np.uint16 if half else np.uint32
@@ -102,6 +102,12 @@ class FiringStage:
         spread(lambda *items: forwards.forward(items, *given), n * fitted.bands)
         spikes = torch.from_numpy(out).view(*out.shape[:3], -1, n_out)
         return Signal(spikes, self._step.scale, fitted.flat)
+
+    def known(self) -> tuple[F32, forwards.Geometry, F32, F32]:
+        """Weights ``[kh, kw, I, O]``, geometry, neurons and ``u`` of what was passed last."""
+        fitted = self._fitted
+        assert fitted is not None
+        return fitted.kernel, fitted.geometry, fitted.neuron, self._u.view(np.float32)
 
     def backward(self, grad: Tensor) -> Tensor:
         """Through pooling, neurons and weights."""
@@ -154,13 +160,19 @@ class _Fitted:
         self.reached = forwards.reached_of(
             self.geometry, width, self.size[1], x.data.shape[4], self.n_out
         )
-        self.columns = forwards.columns_of(as_array(weight * x.scale), sw)
+        self._gained = weight * x.scale
+        self.columns = forwards.columns_of(as_array(self._gained), sw)
         self.bias = np.tile(as_array(step.weights.bias), self.size[1])
         self.neuron = _constants(step.neurons)
         self.adjoint = Adjoint(weight, (height, width), (sh, sw), (ph, pw), dtype)
         self.band = max(1, _BAND // (4 * self.size[1] * self.n_out * step.pool)) * step.pool
         self.bands = -(-self.size[0] // self.band)
         self.flat = step.weights.linear
+
+    @property
+    def kernel(self) -> F32:
+        """The weights as ``[kh, kw, I, O]``."""
+        return as_array(self._gained.permute(2, 3, 1, 0).contiguous())
 
 
 def _constants(neurons: Neurons) -> F32:
@@ -240,6 +252,18 @@ class ReadingStage:
         )
         self._shape = out.shape
         return out.flatten(1)
+
+    def per_entry(self, x: Signal) -> tuple[F32, F32]:
+        """What an entry of ``x`` weighs, ``[H*W*C, K]``, and what a bin counts for ``[T]``."""
+        steps, h, w, c = x.data.shape[1:]
+        if self._weights is None:
+            weight = torch.eye(c * h * w).view(c * h * w, c, h, w)
+        else:
+            weight = _for(self._weights, x)
+        share = torch.full((steps,), x.scale / (steps if self._readout == "mean" else 1))
+        if self._readout == "last":
+            share[:-1] = 0.0
+        return as_array(weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous()), as_array(share)
 
     def backward(self, grad: Tensor) -> Tensor:
         """Of the gradient ``[N, K]``: what the layers before have to take back."""
