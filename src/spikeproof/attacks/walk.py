@@ -42,9 +42,9 @@ class Walk:
     of recordings ``at_once`` (so memory does not grow with their number).
     """
 
-    rounds: int = 24
+    rounds: int = 36
     patience: int = 3
-    singles: int = 16
+    singles: int = 64
     at_once: int = 16
 
     def __call__(

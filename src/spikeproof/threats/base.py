@@ -102,6 +102,9 @@ def best(gain: Gain, count: Counts) -> Mask:
     most = min(int(count.max()), flat.shape[1]) if len(count) else 0
     if most == 0:
         return torch.zeros_like(gain, dtype=torch.bool)
+    wanted = flat > 0
+    if bool((counted(wanted) <= count).all()):
+        return wanted.view_as(gain)
     count = count.unsqueeze(1)
     last = flat.topk(most, dim=1).values.gather(1, (count - 1).clamp(0, most - 1))
     above, level = flat > last, flat == last
@@ -109,7 +112,7 @@ def best(gain: Gain, count: Counts) -> Mask:
     tied = (counted(level).unsqueeze(1) > room).squeeze(1)
     if bool(tied.any()):
         level[tied] &= level[tied].cumsum(1) <= room[tied]
-    return ((above | level) & (flat > 0) & (count > 0)).view_as(gain)
+    return ((above | level) & wanted & (count > 0)).view_as(gain)
 
 
 def flipped(clean: Tensor) -> Tensor:

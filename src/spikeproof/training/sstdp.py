@@ -60,12 +60,12 @@ class SSTDP:
     With ``augment`` the network learns from random views of the images.
     """
 
-    epochs: int = 100
+    epochs: int = 200
     batch: int = 64
     rates: tuple[float, float] = (3.3, 1.0)
     decay: float = 1e-6
-    gap: float = 40.0
-    pull: float = 12.0
+    gap: float = 60.0
+    pull: float = 18.0
     dropout: float = 0.2
     augment: Augment | None = None
     anneal: bool = True
