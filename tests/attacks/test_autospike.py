@@ -45,6 +45,23 @@ def test_no_attack_of_its_own_is_cheaper(victims, threat):
         assert (found.cost <= cost).all(), stage.name
 
 
+@pytest.mark.parametrize("threat", THREATS, ids=str)
+def test_the_quick_version_asks_less_and_fools_as_many(victims, threat):
+    net, x, labels, _, _ = victims["spiking"]
+    goal, asked, fell = Mislead(labels), [], []
+    for quick in (False, True):
+        victim = Victim(net)
+        attack = AutoSpike(steps=12, queries=120, quick=quick)
+        found = attack.evaluate(victim, x, goal, threat, rng=rng())
+        assert threat.check(x, found.adv).ok.all()
+        asked.append(victim.queries.forwards + victim.queries.gradients)
+        fell.append(torch.isfinite(found.cost))
+        tried = {did.name: did.tried for did in found.did}
+        assert tried["cross-entropy"] == (len(x) if not quick else tried["restart"])
+    assert asked[1] < asked[0]
+    assert torch.equal(fell[1], fell[0])
+
+
 def test_at_a_budget_only_what_stands_is_tried_again(victims):
     net, x, labels, _, _ = victims["spiking"]
     found = AutoSpike("budget", steps=12, queries=120).evaluate(

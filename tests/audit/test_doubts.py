@@ -55,6 +55,13 @@ def test_a_sound_model_raises_no_doubt():
     assert titles(Sound().eval()) == []
 
 
+def test_a_quick_audit_says_so():
+    s = Subject(**vars(subject(Sound().eval())))
+    (found,) = doubts.find(s, {}, proportion(60, 60), quick=True)
+    assert found.title == "A quick audit"
+    assert "without --quick" in found.detail
+
+
 def test_what_the_examination_found_is_a_doubt():
     checks = (
         Check("memory", False, "error", "it remembers", "reset it"),

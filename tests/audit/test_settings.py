@@ -23,5 +23,11 @@ def test_sizes_that_make_no_sense(wrong):
         Settings(**wrong)
 
 
+def test_only_the_ensemble_has_a_quick_version():
+    assert Settings(quick=True).to_dict()["quick"]
+    with pytest.raises(InvalidThreat, match="one of the two"):
+        Settings(quick=True, surrogate="arctan:4")
+
+
 def test_files_of_no_recording_may_be_wanted():
     assert Settings(keep=0).to_dict()["keep"] == 0

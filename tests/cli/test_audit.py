@@ -155,6 +155,20 @@ def test_fresh_begins_anew_and_only_deletes_audits(stripes, net, tmp_path):
 
 
 @pytest.mark.usefixtures("brief")
+def test_a_quick_audit_is_told_from_a_whole_one(audited, stripes, net, tmp_path):
+    command = ["audit", "--model", net, "--data", stripes, *EFFORT, "--quick", "--out"]
+    succeed(*command, tmp_path / "audit")
+    found = results.load(tmp_path / "audit")
+    assert "A quick audit" in [doubt.title for doubt in found.doubts]
+    assert "A quick audit" not in [doubt.title for doubt in results.load(audited[0]).doubts]
+    tried = {stage.name: stage.tried for stage in found.attacks[0].stages}
+    assert tried["cross-entropy"] < tried["gradients"]  # of the recordings only those that stand
+    result = call(*command, audited[0])
+    assert result.exit_code == 2
+    assert "quick False, not True" in result.stderr
+
+
+@pytest.mark.usefixtures("brief")
 def test_an_audit_of_recordings_that_have_changed_is_not_continued(own_stripes, net, tmp_path):
     command = ["audit", "--model", net, "--data", own_stripes, "--out", tmp_path / "a", *EFFORT]
     succeed(*command)

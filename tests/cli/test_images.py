@@ -54,6 +54,13 @@ def test_the_checkpoint_says_that_it_sees_images(sees):
     assert load_checkpoint(sees).network.description["code"] == {"name": "direct", "steps": 4}
 
 
+def test_of_images_there_is_no_quick_audit(pictures, sees, tmp_path):
+    command = "audit", "--model", sees, "--images", pictures, "--quick", "--out", tmp_path / "a"
+    result = call(*command)
+    assert result.exit_code == 2
+    assert "no quick version; lower the steps" in result.stderr
+
+
 def test_the_audit_is_complete(audited_images, sees):
     folder, _, printed = audited_images
     audit = results.load(folder)

@@ -70,7 +70,7 @@ def assemble(
             None if clean.activity is None else recorded(clean.activity),
         ),
         attacks=tuple(attacks.values()),
-        doubts=doubts.find(subject, attacks, accuracy, trials),
+        doubts=doubts.find(subject, attacks, accuracy, trials, quick=settings.quick),
         checks=tuple(
             rec.Check(c.name, c.ok, worded(c.detail, subject.of_images), c.title)
             for c in subject.checks

@@ -64,7 +64,7 @@ class Bench:
     @property
     def learners(self) -> tuple[Learner, ...]:
         """What learns patterns and patches: those of the ensemble, or one with the surrogate."""
-        if self.surrogate == "ensemble":
+        if self.surrogate == "ensemble" and not self.settings.quick:
             return standard_learners(self.victim)
         return (Learner("gradients", self.victim),)
 
@@ -83,7 +83,8 @@ class Bench:
         elif self.surrogate != "ensemble":
             plain = single(threat, mode, steps)
             return finished(plain, victim, judge, clean, goal, threat, rng=rng)
-        ensemble = AutoSpike(mode, judge, steps, queries=25 * steps, proxy=proxy)
+        quick = self.settings.quick
+        ensemble = AutoSpike(mode, judge, steps, queries=25 * steps, proxy=proxy, quick=quick)
         found = ensemble.evaluate(victim, clean, goal, threat, rng=rng)
         self.did.extend(found.did)
         return found.adv

@@ -24,7 +24,8 @@ class Settings:
     is added to a stream. ``fit_steps`` gradient steps of ``fit_batch`` recordings are spent on each
     universal pattern and patch, drawn from at most ``learn`` learning recordings. ``surrogate`` is
     the gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
-    single one a name with its setting, ``own`` or ``auto``. Event files are written of ``keep``
+    single one a name with its setting, ``own`` or ``auto``; of the ensemble there is a ``quick``
+    version. Event files are written of ``keep``
     recordings, spread evenly over the audited ones (None: of all).
 
     Of images the budgets are ``eps``, of the range [0, 1], for the maximum norm; in each of the
@@ -48,6 +49,7 @@ class Settings:
     learn: int = 1000
     examples: int = 8
     surrogate: str = "ensemble"
+    quick: bool = False
     keep: int | None = None
     eps: tuple[float, ...] = (2 / 255, 4 / 255, 8 / 255, 0.1)
     norms: tuple[Norm, ...] = NORMS
@@ -59,6 +61,11 @@ class Settings:
         ):
             if getattr(self, name) < 1:
                 raise InvalidThreat(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.quick and self.surrogate != "ensemble":
+            raise InvalidThreat(
+                f"quick is a version of the ensemble, and surrogate {self.surrogate!r} means plain"
+                " attacks; give one of the two"
+            )
         if self.keep is not None and self.keep < 0:
             raise InvalidThreat(f"keep is {self.keep}; give 0 or more, or None for all")
         for share in (*self.shares, *self.universal_shares):

@@ -12,11 +12,17 @@ from spikeproof.audit.learned import patch, universal
 from spikeproof.audit.per_recording import budgets, minimum
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.subject import Subject
+from spikeproof.errors import InvalidThreat
 from spikeproof.threats import L0, L2, Flip, Linf, Patch, Retime, Universal
 
 
 def standard(subject: Subject, settings: Settings) -> list[Entry]:
-    """The entries of the standard audit of ``subject``."""
+    """The entries of the standard audit of ``subject``.
+
+    Raises :class:`InvalidThreat` for a quick audit of images.
+    """
+    if subject.of_images and settings.quick:
+        raise InvalidThreat("for images there is no quick version; lower the steps instead")
     return _of_images(settings) if subject.of_images else _of_recordings(subject, settings)
 
 

@@ -126,6 +126,14 @@ def command(
             rich_help_panel=_EFFORT,
         ),
     ] = 40,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A quick version of the ensemble, for every day: a few more edits than needed.",
+            rich_help_panel=_EFFORT,
+        ),
+    ] = False,
 ) -> None:
     """Audit a network's robustness and write a report.
 
@@ -157,6 +165,7 @@ def command(
                 refractory=refractory,
                 fit_steps=fit_steps,
                 surrogate=model.surrogate,
+                quick=quick,
                 keep=keep,
                 eps=radii,
                 norms=norms_of(norm),
