@@ -41,10 +41,11 @@ from spikeproof.models.network import Network
 from spikeproof.threats import Flip
 from spikeproof.types import Model
 
-OURS = ("AutoSpike", "SparseFlip")
+OURS = ("AutoSpike", "AutoSpike, quick", "SparseFlip")
 SDA = ("SDA with PDSG", "SDA, our surrogate", "SDA in SpikingJelly")
 ATTACKS: dict[str, Attack] = {
     "AutoSpike": AutoSpike(),
+    "AutoSpike, quick": AutoSpike(quick=True),
     "SparseFlip": SparseFlip(),
     SDA[0]: SparseDynamic(),
     SDA[1]: SparseDynamic(surrogate=None),

@@ -23,8 +23,8 @@ short, as the walk makes more of what they find than more steps would (docs/resu
 else is a last resort, for what still stands. Of images all see all. Of a model that gives no
 gradient nothing is left but the last two, which then see all recordings.
 
-The ``quick`` version is for every day: of the gradients the first alone sees all recordings, the
-walk is short, and suspicion asks less. What still stands meets the same last resorts.
+The ``quick`` version is for every day: of the gradients the first alone sees all recordings, it and
+the walk are shorter still, and suspicion asks less. What still stands meets the same last resorts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _RESTART = 3.0  # gradient steps that a random start weighs
 _QUERIES = 25  # of Square, for each gradient step of the others
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
 _LOOK = 8  # recordings that are asked for a gradient
-_BRIEF = Walk(rounds=12, singles=32)
+_BRIEF = Walk(rounds=6, singles=32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,8 @@ def stages(
     fewest = SparseFlip("minimum", steps * 5 // 2, patience=30)
     walk = _BRIEF if quick else Walk()
     walk = replace(walk, rounds=min(walk.rounds, steps))
-    first = plain if mode == "budget" else replace(plain, steps=max(1, steps // 2))
+    short = max(1, steps // (4 if quick else 2))
+    first = plain if mode == "budget" else replace(plain, steps=short)
     other = Stage("cross-entropy", replace(first, loss=cross_entropy), surrogate=TURNS)
     found = [
         Stage("gradients", first, surrogate=TURNS),
