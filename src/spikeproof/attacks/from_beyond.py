@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 from torch import Generator
 
-from spikeproof.attacks.queries.starts import unlimited
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.attacks.walk import Walk
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat
+from spikeproof.threats import Threat, unlimited
 from spikeproof.types import Cells
 
 

@@ -29,6 +29,7 @@ from spikeproof.threats.base import counted, flipped
 from spikeproof.types import Cells, Counts
 
 _AT_ONCE = 256  # trials asked about together
+_CELLS = 2**22  # of recordings whose neighbourhoods are known together
 _SLACK = 0.05  # of the margin, by which predictions may miss the goal
 _SAVED = (0, 1, 2, 3, 4, 6, 8, 12)  # edits that a combination saves
 _SWAPPED = (1, 2, 4, 8)  # pairs that others, which save none, exchange
@@ -39,7 +40,7 @@ class Walk:
     """``rounds`` at most; a recording leaves after ``patience`` rounds without another place.
 
     Each round tries ``singles`` weak edits and as many new cells alone, then combinations of them,
-    of recordings ``at_once`` (so memory does not grow with their number).
+    of recordings ``at_once`` (fewer on large sensors; memory does not grow with their number).
     """
 
     rounds: int = 36
@@ -66,7 +67,8 @@ class Walk:
             return adv
         adv = adv.clone()
         enough = torch.ones(len(clean), dtype=torch.long) if enough is None else enough.clamp(min=1)
-        for part in torch.split(torch.arange(len(clean)), self.at_once):
+        most = max(1, min(self.at_once, _CELLS // clean[0].numel()))
+        for part in torch.split(torch.arange(len(clean)), most):
             # Each part begins with the same surrogate, so that none depends on its batch.
             adv[part] = self._part(
                 replace(victim), clean[part], adv[part], goal[part], threat, enough[part]

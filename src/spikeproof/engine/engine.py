@@ -43,6 +43,7 @@ Climb: TypeAlias = Callable[[Tensor, slice], Tensor]
 """A loss per sample, of logits ``[M, K]`` and of which samples they are."""
 
 _AT_ONCE = 16
+_CELLS = 2**23  # of the samples that are worked on together: 12 of 20 bins of 128x128 pixels
 
 
 class Engine:
@@ -74,7 +75,8 @@ class Engine:
         with torch.no_grad():
             if not len(x):
                 return self.model(x)  # type: ignore[no-any-return]
-            return torch.cat([run.forward(part, keep=False) for part in torch.split(x, _AT_ONCE)])
+            parts = torch.split(x, _together(x))
+            return torch.cat([run.forward(part, keep=False) for part in parts])
 
     def around(self, x: Tensor) -> Around | None:
         """A faster way to the logits of what differs from ``x`` in few cells, if there is one.
@@ -101,8 +103,9 @@ class Engine:
         logits, gradients = [], []
         with using_surrogate(self.model, surrogate):
             run = self._run()
-            for lo in range(0, len(x), _AT_ONCE):
-                chosen = slice(lo, min(lo + _AT_ONCE, len(x)))
+            size = _together(x)
+            for lo in range(0, len(x), size):
+                chosen = slice(lo, min(lo + size, len(x)))
                 with torch.no_grad():
                     answer = run.forward(x[chosen], keep=True)
                 leaf = answer.requires_grad_()
@@ -193,6 +196,11 @@ def engine_for(
     if any(w.dtype != torch.float32 or w.device.type != "cpu" for w in weights):
         return None
     return Engine(model, precision, buffers) if plan_of(model) is not None else None
+
+
+def _together(x: Tensor) -> int:
+    """Samples like ``x`` ``[N, ...]`` in a part; memory does not grow with their size."""
+    return max(1, min(_AT_ONCE, _CELLS // max(1, x[0].numel())))
 
 
 def _unusual(module: nn.Module) -> bool:

@@ -10,6 +10,7 @@ from spikeproof.threats.patch import Patch
 from spikeproof.threats.retime import Retime
 from spikeproof.threats.sensor import Sensor
 from spikeproof.threats.universal import Universal
+from spikeproof.threats.unlimited import unlimited
 from spikeproof.threats.verdict import Verdict
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "Threat",
     "Universal",
     "Verdict",
+    "unlimited",
 ]

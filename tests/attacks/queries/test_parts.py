@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from spikeproof.attacks.queries import Decision, Greedy
 from spikeproof.attacks.queries.groups import Draw, Groups, grouped, nearness
 from spikeproof.attacks.queries.plans import PLANS, plans
-from spikeproof.attacks.queries.starts import edited, starts, unlimited
+from spikeproof.attacks.queries.starts import edited, starts
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Mislead
-from spikeproof.threats import Flip, Patch, Retime, Sensor
+from spikeproof.threats import Flip, Patch, Retime, Sensor, unlimited
 
 from ..test_refine import CLEAN, GOAL, WEIGHTS, Weighs
 from ..toy import data

@@ -23,12 +23,12 @@ from torch import Generator, Tensor
 from spikeproof.attacks.queries.groups import Draw, nearness
 from spikeproof.attacks.queries.search import allowed_cells, parts
 from spikeproof.attacks.queries.standing import at_once
-from spikeproof.attacks.queries.starts import edited, starts, unlimited
+from spikeproof.attacks.queries.starts import edited, starts
 from spikeproof.attacks.victim import Victim
 from spikeproof.attacks.walk import suits
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat, Universal
+from spikeproof.threats import Threat, Universal, unlimited
 from spikeproof.threats.base import best
 from spikeproof.types import Cells, Counts
 

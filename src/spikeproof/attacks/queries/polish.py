@@ -13,11 +13,10 @@ from torch import Generator
 from spikeproof.attacks.queries.rounds import Round
 from spikeproof.attacks.queries.search import descended, parts
 from spikeproof.attacks.queries.standing import Standing
-from spikeproof.attacks.queries.starts import unlimited
 from spikeproof.attacks.victim import Victim
 from spikeproof.attacks.walk import suits
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat
+from spikeproof.threats import Threat, unlimited
 from spikeproof.types import Cells
 
 

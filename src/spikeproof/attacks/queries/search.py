@@ -16,11 +16,11 @@ from torch import Generator, Tensor
 
 from spikeproof.attacks.queries.groups import Draw
 from spikeproof.attacks.queries.standing import Standing
-from spikeproof.attacks.queries.starts import edited, starts, unlimited
+from spikeproof.attacks.queries.starts import edited, starts
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
-from spikeproof.threats import Threat, Universal
+from spikeproof.threats import Threat, Universal, unlimited
 from spikeproof.types import Cells, Counts, Mask
 
 _FAR = 1e12  # beyond all costs: places that do not fool come after all that do

@@ -14,16 +14,11 @@ from collections.abc import Iterator
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.threats import Flip, Retime, Threat
+from spikeproof.threats import Threat
 from spikeproof.threats.base import counted
 from spikeproof.types import Cells, Mask
 
 _DENSITIES = (0.02, 0.05, 0.15, 0.5, 1.0)  # shares of all cells that random starts edit
-
-
-def unlimited(threat: Threat) -> Threat:
-    """``threat`` without its budget: a search may pass through places that cost more."""
-    return threat.at(None) if isinstance(threat, Flip | Retime) else threat
 
 
 def edited(threat: Threat, clean: Cells, wanted: Mask) -> Cells:
