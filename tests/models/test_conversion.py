@@ -44,10 +44,12 @@ def networks(digits):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("balance", ["weights", "threshold"])
-def test_at_most_one_point_is_lost_and_logits_are_reached(networks, digits, name, balance):
+@pytest.mark.parametrize(
+    ("balance", "start"), [("weights", 0.5), ("threshold", 0.5), ("threshold", "spread")]
+)
+def test_at_most_one_point_is_lost_and_logits_are_reached(networks, digits, name, balance, start):
     net, x, labels = networks[name], digits.test.x, digits.test.labels
-    spiking = converted(net, digits.learn.x[:300], steps=256, balance=balance)
+    spiking = converted(net, digits.learn.x[:300], steps=256, balance=balance, start=start)
     assert isinstance(spiking, Coded)
     assert not any(isinstance(m, nn.BatchNorm2d | nn.ReLU) for m in spiking.modules())
     with torch.no_grad():
@@ -123,9 +125,12 @@ def test_the_process_saturates_and_spikes_with_probability_x_do_not(networks, di
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("balance", ["weights", "threshold"])
-def test_it_is_a_victim_and_can_be_saved(networks, digits, name, balance, tmp_path):
-    spiking = converted(networks[name], digits.learn.x[:300], steps=16, balance=balance)
+@pytest.mark.parametrize(
+    ("balance", "start"), [("weights", 0.5), ("threshold", 0.5), ("weights", "spread")]
+)
+def test_it_is_a_victim_and_can_be_saved(networks, digits, name, balance, start, tmp_path):
+    few = digits.learn.x[:300]
+    spiking = converted(networks[name], few, steps=16, balance=balance, start=start)
     x, labels = digits.test.x[:16], digits.test.labels[:16]
     failed = [c for c in examine(spiking, x, labels) if not c.ok and c.level == "error"]
     assert not failed

@@ -6,7 +6,7 @@ import torch
 from spikeproof.errors import InvalidModel
 from spikeproof.models import NeuronSpec
 from spikeproof.models.modules import Pooling
-from spikeproof.models.rate import RateMaxPool, RateNeurons, rate_network
+from spikeproof.models.rate import RateMaxPool, RateNeurons, rate_network, spread
 
 IF = NeuronSpec("if", reset="soft")
 DESCRIPTION = {
@@ -27,6 +27,22 @@ def test_counts_are_the_staircase_of_the_module(start):
         counts = neurons(x.double().expand(1, steps, -1)).sum(1).flatten()
         want = (steps * x.double().flatten() + start).floor().clamp(0, steps)
         assert torch.equal(counts, want)
+
+
+def test_spread_membranes_start_anywhere_below_the_threshold_and_are_a_staircase_each():
+    x = torch.rand(1, 1, 20_000, generator=torch.Generator().manual_seed(0)).double()
+    begin = spread(x[0, 0])
+    assert 0 <= begin.min() < 1e-3
+    assert 1 - 1e-3 < begin.max() < 1
+    assert torch.equal(begin, spread(x[0, 0]))
+    for steps in (1, 2, 7):
+        counts = RateNeurons(IF, "spread")(x.expand(1, steps, -1)).sum(1).flatten()
+        assert torch.equal(counts, (steps * x.flatten() + begin).floor())
+        error = counts / steps - x.flatten()
+        assert error.mean().abs() < 0.01
+        # all of one input err alike if they start alike, and not if they start apart
+        alike = (x.flatten() - 0.6).abs() < 0.02
+        assert error[alike].mean().abs() < 0.05
 
 
 def test_the_mean_error_is_zero_from_half_a_threshold_and_half_a_step_below_from_none():
@@ -91,7 +107,8 @@ def test_a_network_is_made_of_what_computes_with_rates():
         ({"neuron": NeuronSpec("lif").to_dict()}, "rates need neurons of kind if"),
         ({"neuron": NeuronSpec("if", reset="hard").to_dict()}, "with soft reset"),
         ({"architecture": "conv _ 3 3 norm |> dense _ 4"}, "has no batch norm; fold it first"),
-        ({"start": 1.0}, "membranes start at 0 to below 1 threshold, not at 1"),
+        ({"start": 1.0}, "membranes start at 0 to below 1 threshold, .* not at 1"),
+        ({"start": "here"}, "membranes start at 0 to below 1 threshold, .* not at here"),
     ],
 )
 def test_what_is_no_network_of_rates_is_refused(change, message):

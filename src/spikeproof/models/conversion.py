@@ -33,7 +33,7 @@ from spikeproof.models.folding import folded
 from spikeproof.models.modules import Weighted
 from spikeproof.models.network import Network
 from spikeproof.models.neuron import NeuronSpec
-from spikeproof.models.rate import RateNeurons, rate_network
+from spikeproof.models.rate import RateNeurons, Start, rate_network
 from spikeproof.models.rules import RateGradient
 from spikeproof.models.surrogate import Surrogate
 from spikeproof.types import Cells
@@ -52,7 +52,7 @@ def converted(
     balance: Balance = "weights",
     share: float = 0.999,
     code: Code = "direct",
-    start: float = 0.5,
+    start: Start = 0.5,
     surrogate: Surrogate | None = None,
 ) -> Coded:
     """A rate-coded spiking network with about the logits of the non-spiking ``network``.
@@ -61,7 +61,8 @@ def converted(
     will fit into a rate. Each image is shown for ``steps`` time steps, as a constant current
     (``direct``), by a spike with probability x in each step (``bernoulli``, which most call
     Poisson), or by a true Poisson process, which saturates. Membranes start at ``start``
-    thresholds. The gradient passes neurons as rates do, unless another ``surrogate`` is given.
+    thresholds, or each at its own (``spread``), which needs fewer steps where layers are many. The
+    gradient passes neurons as rates do, unless another ``surrogate`` is given.
     Raises :class:`InvalidModel` for a spiking network or impossible settings.
     """
     if network.description["spiking"]:

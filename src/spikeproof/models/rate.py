@@ -11,6 +11,11 @@ its spike weighs :math:`\theta`. After :math:`T` steps of a constant input :math
 a staircase along the ReLU. The membrane starts at :math:`v_0\,\theta`: with 0 the staircase lies
 below the ReLU, with a half its mean error is zero (Deng & Gu, ICLR 2021; Bu et al., AAAI 2022).
 
+Neurons that all start alike err alike: after one step all that get more than half a threshold have
+spiked, and then they pause together, which starves the layers behind. Membranes that are
+:data:`SPREAD` over the threshold, another one for each neuron, break that. Each staircase is then
+moved by its own :math:`v_0`, and the mean over neurons still has no error.
+
 The largest of several rates is not the rate of "any of them spikes". :class:`RateMaxPool` keeps
 count and passes on what the largest count grows by, which is again at most one spike per step, and
 whose sum is the largest count at any time. (Rueckauer et al., 2017, let the spikes of the unit
@@ -20,7 +25,7 @@ through whose rate is estimated to be the largest.)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +35,12 @@ from spikeproof.errors import InvalidModel
 from spikeproof.models.modules import Pooling, Weighted
 from spikeproof.models.network import Network, build
 from spikeproof.models.neuron import NeuronSpec
+
+Start: TypeAlias = float | Literal["spread"]
+"""Where membranes start: all at a share of the threshold, or spread evenly over it."""
+
+SPREAD: Literal["spread"] = "spread"
+_GOLDEN = 0.6180339887498949  # its multiples fill the unit interval evenly, neighbours far apart
 
 
 class RateNeurons(nn.Module):
@@ -41,10 +52,12 @@ class RateNeurons(nn.Module):
 
     threshold: Tensor | None
 
-    def __init__(self, neuron: NeuronSpec, start: float, channels: int | None = None) -> None:
+    def __init__(self, neuron: NeuronSpec, start: Start, channels: int | None = None) -> None:
         super().__init__()
-        if not 0 <= start < 1:
-            raise InvalidModel(f"membranes start at 0 to below 1 threshold, not at {start}")
+        if start != SPREAD and not (isinstance(start, int | float) and 0 <= start < 1):
+            raise InvalidModel(
+                f"membranes start at 0 to below 1 threshold, or {SPREAD!r} over it; not at {start}"
+            )
         self.neurons = neuron.build()
         self.start = start
         self.register_buffer("threshold", None if channels is None else torch.ones(channels))
@@ -57,13 +70,20 @@ class RateNeurons(nn.Module):
         return self._spikes(current / threshold) * threshold
 
     def _spikes(self, drive: Tensor) -> Tensor:
-        drive[:, 0] += self.start  # nothing leaks, so this is where the membrane starts
+        # nothing leaks, so this is where the membrane starts
+        drive[:, 0] += spread(drive[0, 0]) if isinstance(self.start, str) else self.start
         spikes: Tensor = self.neurons(drive)
         return spikes
 
     def extra_repr(self) -> str:
         """Shown by ``print(model)``."""
-        return f"start={self.start:g}"
+        return f"start={self.start}"
+
+
+def spread(neurons: Tensor) -> Tensor:
+    """A share of the threshold for each of the ``neurons``, the same whenever it is asked for."""
+    place = torch.arange(neurons.numel(), dtype=torch.float64, device=neurons.device)
+    return ((place + 0.5) * _GOLDEN % 1).to(neurons).view_as(neurons)
 
 
 class RateMaxPool(nn.Module):
@@ -103,7 +123,7 @@ def rate_network(description: Mapping[str, Any]) -> Network:
         spiking=False,
         neuron=neuron,
     )
-    start, own = float(description["start"]), description["balance"] == "threshold"
+    start, own = description["start"], description["balance"] == "threshold"
     _make_spike(network, lambda channels: RateNeurons(neuron, start, channels if own else None))
     network.description = {**description, "kind": "rate", "spiking": True}
     return network

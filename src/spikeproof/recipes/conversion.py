@@ -2,8 +2,9 @@
 
 Two networks without spikes are trained, one dense and one convolutional with batch norm, and
 converted. Each converted network is asked once and gives its answer after every number of steps:
-with a constant current from membranes that start halfway or empty, and with spikes drawn with
-probability x in each step (Poisson coding, as most call it), as the mean of a few draws.
+with a constant current from membranes that start halfway, empty or each at its own level, and with
+spikes drawn with probability x in each step (Poisson coding, as most call it), as the mean of a few
+draws.
 
 Rate SNN by conversion: Leontev, Antonov and Sukhov, ITNT 2021. How: Diehl et al., IJCNN 2015;
 Rueckauer et al., Front. Neurosci. 11:682, 2017; Bu et al., AAAI 2022.
@@ -20,6 +21,7 @@ from spikeproof.evaluate import proportion
 from spikeproof.images import Images
 from spikeproof.models import Coded, Described, Network, build, converted, logits_by_step
 from spikeproof.models.conversion import Balance, Code
+from spikeproof.models.rate import Start
 from spikeproof.recipes.base import Bench, Found, Recipe
 from spikeproof.recipes.operations import answers
 from spikeproof.recipes.shares import line, told
@@ -44,7 +46,7 @@ class Way:
     name: str
     code: Code = "direct"
     balance: Balance = "weights"
-    start: float = 0.5
+    start: Start = 0.5
     draws: int = 1
 
 
@@ -125,6 +127,7 @@ def _ways(bench: Bench) -> tuple[Way, ...]:
         Way("constant current"),
         Way("constant current, thresholds", balance="threshold"),
         Way("constant current, empty at the start", start=0.0),
+        Way("constant current, each from its own", start="spread"),
         Way("Poisson", code="bernoulli", draws=2 if bench.quick else 3),
     )
 
