@@ -75,6 +75,22 @@ def test_at_a_budget_only_what_stands_is_tried_again(victims):
     assert left == torch.isinf(found.cost).sum()
 
 
+def test_what_fell_to_little_more_is_searched_for_from_beyond(victims):
+    net, x, labels, _, _ = victims["spiking"]
+    goal = Mislead(labels)
+    attack = AutoSpike("budget", steps=12, near=True)
+    names = [stage.name for stage in attack.stages(Flip(3), goal)]
+    again = "from beyond, restart"
+    assert names == ["from beyond", again, f"{again} 2", f"{again} 3"]
+    found = attack.evaluate(Victim(net), x, goal, Flip(3), rng=rng())
+    assert Flip(3).check(x, found.adv).ok.all()
+    # whatever gives no gradient, and other threats, are attacked as ever
+    whole = AutoSpike("budget", steps=12)
+    for threat, gradients in ((Flip(3), False), (Retime(2), True)):
+        told = [s.stages(threat, goal, gradients=gradients) for s in (attack, whole)]
+        assert [s.name for s in told[0]] == [s.name for s in told[1]]
+
+
 def test_every_stage_is_written_down(victims):
     net, x, labels, _, _ = victims["spiking"]
     victim = Victim(net)

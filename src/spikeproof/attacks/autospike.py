@@ -62,6 +62,7 @@ _RESTART = 3.0  # gradient steps that a random start weighs
 _QUERIES = 25  # of Square, for each gradient step of the others
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
 _LOOK = 8  # recordings that are asked for a gradient
+_AGAIN = 3  # random starts of what is known to need little more than the budget
 _BRIEF = Walk(rounds=6, singles=32)
 
 
@@ -86,7 +87,8 @@ class AutoSpike:
     is the model that decides (None: the victim's), ``steps`` those of each gradient attack,
     ``queries`` the forward passes per recording of each attack without gradients. ``proxy`` is
     another model to search on. ``quick`` finds a little more edits than needed, in a fraction of
-    the time; on images there is no such version.
+    the time; on images there is no such version. ``near`` says that gradients fooled with a little
+    more than the budget of flips before, so that only the way from beyond it is promising.
     """
 
     mode: Mode = "minimum"
@@ -95,6 +97,7 @@ class AutoSpike:
     queries: int = 1000
     proxy: Model | None = None
     quick: bool = False
+    near: bool = False
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
@@ -121,6 +124,11 @@ class AutoSpike:
     def stages(self, threat: Threat, goal: Goal, *, gradients: bool = True) -> tuple[Stage, ...]:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
         found = stages(threat, goal, self.mode, self.steps, quick=self.quick)
+        if self.near and self.mode == "budget" and isinstance(threat, Flip) and gradients:
+            beyond = [stage for stage in found if isinstance(stage.attack, FromBeyond)]
+            again = beyond[-1]
+            beyond += [replace(again, name=f"{again.name} {k}") for k in range(2, 1 + _AGAIN)]
+            return tuple(beyond)
         if isinstance(threat, Ball):  # whose stages ask without gradients too
             asking = tuple(s for s in found if _asks(s))
             return found if gradients else (*self._carried(threat, None), *asking)

@@ -27,7 +27,7 @@ from spikeproof.errors import Unrealisable
 from spikeproof.evaluate import Outcome, activity, judge
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
-from spikeproof.threats import L0, Ball, Threat
+from spikeproof.threats import L0, Ball, Flip, Threat
 from spikeproof.types import Cells
 
 _CHUNK = 64  # images at once; they are smaller than recordings
@@ -69,22 +69,39 @@ class Bench:
         return (Learner("gradients", self.victim),)
 
     def evaluate(
-        self, mode: Mode, clean: Cells, goal: Goal, threat: Threat, rng: Generator
+        self,
+        mode: Mode,
+        clean: Cells,
+        goal: Goal,
+        threat: Threat,
+        rng: Generator,
+        *,
+        near: bool = False,
     ) -> Cells:
         """What the standard ensemble, or a plain attack, makes of ``clean``, as the judge sees it.
 
-        A fixed budget gets half the steps: it comes after the fewest edits are known. A model that
+        A fixed budget gets half the steps: it comes after the fewest edits are known, and of those
+        that need few more than the budget (``near``) only the way back to it is tried. A model that
         gives no gradient is asked instead, with the help of its imitation.
         """
-        steps = self.settings.steps if mode == "minimum" else max(self.settings.steps // 2, 1)
+        steps = self.settings.steps
+        if mode == "budget" and not (near and isinstance(threat, Flip)):
+            steps = max(steps // 2, 1)
         judge, victim, proxy = self.subject.model, self.victim, None
         if self.subject.imitated:
             victim, proxy = replace(victim, model=judge, surrogate=None), self.subject.search
         elif self.surrogate != "ensemble":
             plain = single(threat, mode, steps)
             return finished(plain, victim, judge, clean, goal, threat, rng=rng)
-        quick = self.settings.quick
-        ensemble = AutoSpike(mode, judge, steps, queries=25 * steps, proxy=proxy, quick=quick)
+        ensemble = AutoSpike(
+            mode,
+            judge,
+            steps,
+            queries=25 * steps,
+            proxy=proxy,
+            quick=self.settings.quick,
+            near=near,
+        )
         found = ensemble.evaluate(victim, clean, goal, threat, rng=rng)
         self.did.extend(found.did)
         return found.adv
