@@ -63,7 +63,7 @@ _QUERIES = 25  # of Square, for each gradient step of the others
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
 _LOOK = 8  # recordings that are asked for a gradient
 _AGAIN = 3  # random starts of what is known to need little more than the budget
-_BRIEF = Walk(rounds=6, singles=32)
+_BRIEF = Walk(rounds=8, singles=32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,12 +203,16 @@ def stages(
     fewest = SparseFlip("minimum", steps * 5 // 2, patience=30)
     walk = _BRIEF if quick else Walk()
     walk = replace(walk, rounds=min(walk.rounds, steps))
-    short = max(1, steps // (4 if quick else 2))
-    first = plain if mode == "budget" else replace(plain, steps=short)
-    other = Stage("cross-entropy", replace(first, loss=cross_entropy), surrogate=TURNS)
+    first, second = plain, replace(plain, loss=cross_entropy)
+    if mode == "minimum" and suits(threat):  # the walk makes more of it
+        short = max(1, steps // (4 if quick else 2))
+        first, second = replace(first, steps=short), replace(second, steps=short)
+    elif mode == "minimum" and not quick:
+        first = fewest
+    seen = 0 if quick else None
     found = [
         Stage("gradients", first, surrogate=TURNS),
-        replace(other, sample=0) if quick else other,
+        Stage("cross-entropy", second, surrogate=TURNS, sample=seen),
     ]
     if mode == "budget" and isinstance(threat, Flip):
         again = replace(fewest, start=_RESTART)
