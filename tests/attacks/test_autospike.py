@@ -81,8 +81,12 @@ def test_what_fell_to_little_more_is_searched_for_from_beyond(victims):
     goal = Mislead(labels)
     attack = AutoSpike("budget", steps=12, near=True)
     names = [stage.name for stage in attack.stages(Flip(3), goal)]
-    again = "from beyond, restart"
-    assert names == ["from beyond", again, f"{again} 2", f"{again} 3"]
+    assert names == [
+        "from beyond",
+        "from beyond (restart)",
+        "from beyond (restart 2)",
+        "from beyond (restart 3)",
+    ]
     found = attack.evaluate(Victim(net), x, goal, Flip(3), rng=rng())
     assert Flip(3).check(x, found.adv).ok.all()
     # whatever gives no gradient, and other threats, are attacked as ever

@@ -127,7 +127,8 @@ class AutoSpike:
         if self.near and self.mode == "budget" and isinstance(threat, Flip) and gradients:
             beyond = [stage for stage in found if isinstance(stage.attack, FromBeyond)]
             again = beyond[-1]
-            beyond += [replace(again, name=f"{again.name} {k}") for k in range(2, 1 + _AGAIN)]
+            for turn in range(2, 1 + _AGAIN):
+                beyond.append(replace(again, name=f"from beyond (restart {turn})"))
             return tuple(beyond)
         if isinstance(threat, Ball):  # whose stages ask without gradients too
             asking = tuple(s for s in found if _asks(s))
@@ -218,7 +219,7 @@ def stages(
         again = replace(fewest, start=_RESTART)
         found += [
             Stage("from beyond", FromBeyond(fewest, walk), surrogate=TURNS),
-            Stage("from beyond, restart", FromBeyond(again, walk), surrogate=TURNS),
+            Stage("from beyond (restart)", FromBeyond(again, walk), surrogate=TURNS),
         ]
     last = [
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
