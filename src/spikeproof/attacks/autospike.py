@@ -144,7 +144,7 @@ class AutoSpike:
 
     def _asking(self, threat: Threat, gradients: bool) -> list[Stage]:
         """The stages that use no gradient of the victim."""
-        some = _SUSPECT if gradients else None
+        some = _SUSPECT // (2 if self.quick else 1) if gradients else None
         found = self._carried(threat, some)
         greedy = Greedy(self.mode, self.queries // (4 if self.quick else 1))
         found.append(Stage("greedy", greedy, "gradient-free", sample=some))
@@ -207,7 +207,7 @@ def stages(
     first, second = plain, replace(plain, loss=cross_entropy)
     if mode == "minimum" and suits(threat):  # the walk makes more of it
         short = max(1, steps // (4 if quick else 2))
-        first, second = replace(first, steps=short), replace(second, steps=short)
+        first, second = (replace(one, steps=short, prunes=False) for one in (first, second))
     elif mode == "minimum" and not quick:
         first = fewest
     seen = 0 if quick else None

@@ -41,7 +41,8 @@ class SparseFlip:
     ``grow`` and ``shrink`` are the factors on k after a miss and a hit. A sample leaves the
     batch after ``patience`` steps without a smaller result, or when a single edit is enough.
     ``loss`` is what is climbed. With a ``start`` above 0 the first wishes are drawn at random, with
-    the weight of so many steps: a restart looks elsewhere.
+    the weight of so many steps: a restart looks elsewhere. Weak edits are taken back in the end
+    unless it does not prune (``prunes``), which is for what refines the result itself.
     """
 
     mode: Literal["minimum", "budget"] = "minimum"
@@ -52,6 +53,7 @@ class SparseFlip:
     patience: int = 15
     loss: Loss = margin
     start: float = 0.0
+    prunes: bool = True
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
@@ -98,7 +100,8 @@ class SparseFlip:
             self._record(live, x[live], adv, reach, threat, found, cost, stale)
         done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
         if len(done):
-            found[done] = prune(victim, x[done], found[done], goal[done], threat)
+            if self.prunes:
+                found[done] = prune(victim, x[done], found[done], goal[done], threat)
             found[done] = exhaust_small(
                 victim, x[done], found[done], goal[done], threat, wish[done]
             )
