@@ -90,10 +90,14 @@ class Victim:
         near = None if engine is None else engine.around(x)
 
         def answer(who: Tensor, cells: Tensor, values: Tensor) -> Logits:
-            if near is None:
-                return self.logits(edited(x.flatten(1)[who], cells, values).view(-1, *x.shape[1:]))
-            self.queries.forwards += len(who)
-            return _finite(near(who, cells, values))
+            if near is not None:
+                self.queries.forwards += len(who)
+                return _finite(near(who, cells, values))
+            found = []
+            for part in torch.split(torch.arange(len(who)), self.chunk):  # few are held at once
+                trial = edited(x.flatten(1)[who[part]], cells[part], values[part])
+                found.append(self.logits(trial.view(-1, *x.shape[1:])))
+            return torch.cat(found)
 
         return answer
 

@@ -83,9 +83,9 @@ class Around:
 
         spread(some, -(-len(who) // _TOGETHER))
         far = (~torch.from_numpy(near)).nonzero().squeeze(1)
-        if len(far):
-            whole = edited(self._base[who[far]], cells[far], values[far])
-            logits[far] = self._whole(whole.view(-1, *self._shape))
+        for part in torch.split(far, _TOGETHER) if len(far) else ():
+            whole = edited(self._base[who[part]], cells[part], values[part])
+            logits[part] = self._whole(whole.view(-1, *self._shape))
         return logits
 
     def _followed(self, who: I64, cells: I64, values: F32, had: F32, out: F32) -> bool:
