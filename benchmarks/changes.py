@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from spikeproof.audit.choice import DataChoice, ModelChoice
 from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.settings import Settings
-from spikeproof.engine import edited, engine_for
+from spikeproof.engine import changed, engine_for
 
 EACH = 64  # neighbours of a recording
 FLIPS = (1, 2, 4, 8, 16, 32, 64)
@@ -43,7 +43,7 @@ def main() -> None:
     for flips in FLIPS:
         cells = torch.multinomial(busy, EACH * flips, generator=rng).view(len(who), flips)
         values = 1 - x.flatten(1)[who].gather(1, cells)
-        samples = edited(x.flatten(1)[who], cells, values).view(-1, *x.shape[1:])
+        samples = changed(x.flatten(1)[who], cells, values).view(-1, *x.shape[1:])
         whole, followed = [], []
         for _ in range(1 + TURNS):  # the first compiles
             before = time.perf_counter()

@@ -35,6 +35,29 @@ def neurons(**settings):
     )
 
 
+KNOWN = [
+    {"reset": "hard", "v_reset": -0.1, "start": -0.1, "bias": 0.02},
+    {"reset": "soft", "gain": 0.7},
+    {"reset": "delayed", "strict": True},
+    {"reset": "none"},
+    {"decay": torch.full((4, 9, 8), 0.8)},
+]
+"""Neurons as other frameworks have them that the loops know."""
+
+
+def foreign(**settings):
+    """A network as other frameworks have it, its first neurons with these ``settings``."""
+    return circuit(
+        conv(2, 4, padding=1),
+        neurons(**settings),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64, 6),
+        neurons(threshold=0.05),
+        nn.Linear(6, 3),
+    )
+
+
 def cells(n=5, bins=6, height=9, width=8, seed=7, share=0.15, most=1):
     rng = torch.Generator().manual_seed(seed)
     shape = n, bins, 2, height, width

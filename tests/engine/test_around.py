@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from spikeproof.attacks import Victim
-from spikeproof.engine import edited, engine_for
+from spikeproof.engine import changed, engine_for
 from spikeproof.models import NeuronSpec
 
-from .nets import cells, circuit, conv, network, neurons
+from .nets import KNOWN, cells, circuit, conv, foreign, network, neurons
 
 FOLLOWED = [
     "4c3-p2-fc3",
@@ -38,7 +38,7 @@ def assert_followed(model, x, *, whole=False, **kind):
     engine = engine_for(model)
     near = engine.around(x)
     who, chosen, values = neighbours(x, **kind)
-    samples = edited(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
+    samples = changed(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
     expected = engine(samples)
     assert not torch.equal(expected, engine(x)[who])
     asked = []
@@ -60,26 +60,9 @@ def test_neurons_of_ours(kind, reset):
     assert_followed(net, cells())
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"reset": "hard", "v_reset": -0.1, "start": -0.1, "bias": 0.02},
-        {"reset": "soft", "gain": 0.7},
-        {"reset": "delayed", "strict": True},
-        {"reset": "none"},
-    ],
-    ids=lambda s: "-".join(s),
-)
+@pytest.mark.parametrize("settings", KNOWN, ids=lambda s: "-".join(s))
 def test_neurons_of_other_frameworks(settings):
-    net = circuit(
-        conv(2, 4, padding=1),
-        neurons(**settings),
-        nn.AvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(64, 6),
-        neurons(threshold=0.05),
-        nn.Linear(6, 3),
-    )
+    net = foreign(**settings)
     assert_followed(net, cells())
 
 
@@ -106,7 +89,7 @@ def test_only_some_are_computed_as_a_whole():
     who, chosen, _ = neighbours(x, per=16, most=700)
     values = x.flatten(1)[who].gather(1, chosen)
     values[::9] = 1 - values[::9]
-    samples = edited(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
+    samples = changed(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
     torch.testing.assert_close(
         engine.around(x)(who, chosen, values), engine(samples), rtol=1e-4, atol=1e-5
     )
@@ -129,8 +112,8 @@ def test_a_cell_may_be_named_again_with_the_value_that_it_has():
     twice = near(who, chosen.repeat(1, 2), torch.cat([1 - had, had], 1))
     assert torch.equal(twice, near(who, chosen, 1 - had))
     assert torch.equal(
-        edited(x.flatten(1)[who], chosen.repeat(1, 2), torch.cat([1 - had, had], 1)),
-        edited(x.flatten(1)[who], chosen, 1 - had),
+        changed(x.flatten(1)[who], chosen.repeat(1, 2), torch.cat([1 - had, had], 1)),
+        changed(x.flatten(1)[who], chosen, 1 - had),
     )
 
 
@@ -143,7 +126,7 @@ def test_any_change_at_any_time(seed, most, reset, bins):
     x = cells(n=3, bins=bins, seed=seed)
     engine = engine_for(net)
     who, chosen, values = neighbours(x, per=3, most=most, seed=seed)
-    samples = edited(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
+    samples = changed(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
     torch.testing.assert_close(
         engine.around(x)(who, chosen, values), engine(samples), rtol=1e-4, atol=1e-5
     )
@@ -160,7 +143,7 @@ def test_a_victim_answers_alike_and_counts(line, fast):
     net, x = network(line), cells()
     victim = Victim(net, fast=fast)
     who, chosen, values = neighbours(x)
-    samples = edited(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
+    samples = changed(x.flatten(1)[who], chosen, values).view(-1, *x.shape[1:])
     found = victim.around(x)(who, chosen, values)
     assert victim.queries.forwards == len(who)
     torch.testing.assert_close(found, net(samples), rtol=1e-4, atol=1e-5)

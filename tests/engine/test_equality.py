@@ -16,7 +16,18 @@ from spikeproof.models import (
 )
 from spikeproof.models.swap import using_surrogate
 
-from .nets import assert_same, by_autograd, cells, circuit, conv, curved, network, neurons
+from .nets import (
+    KNOWN,
+    assert_same,
+    by_autograd,
+    cells,
+    circuit,
+    conv,
+    curved,
+    foreign,
+    network,
+    neurons,
+)
 
 SURROGATES = [ArcTan(3.0), FastSigmoid(2.0), PiecewiseQuadratic(0.75), PotentialDependent(0.2)]
 LINES = [
@@ -65,11 +76,7 @@ def test_surrogates(surrogate):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"reset": "hard", "v_reset": -0.1, "start": -0.1, "bias": 0.02},
-        {"reset": "soft", "gain": 0.7},
-        {"reset": "delayed", "strict": True},
-        {"reset": "none"},
-        {"decay": torch.full((4, 9, 8), 0.8)},
+        *KNOWN,
         # What the loops do not know is left to the layer itself.
         {"decay": torch.linspace(0.2, 0.9, 4).view(4, 1, 1)},
         {"reset": "erase", "strict": True},
@@ -81,15 +88,7 @@ def test_surrogates(surrogate):
     ids=lambda s: "-".join(s),
 )
 def test_neurons_of_other_frameworks(settings):
-    net = circuit(
-        conv(2, 4, padding=1),
-        neurons(**settings),
-        nn.AvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(64, 6),
-        neurons(threshold=0.05),
-        nn.Linear(6, 3),
-    )
+    net = foreign(**settings)
     assert_same(exact(net), net, cells())
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.encoders import straight_through
-from spikeproof.engine import Buffers, Engine, edited, engine_for
+from spikeproof.engine import Buffers, Engine, changed, engine_for
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal, Loss, margin
 from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Rule, Surrogate
@@ -95,7 +95,7 @@ class Victim:
                 return _finite(near(who, cells, values))
             found = []
             for part in torch.split(torch.arange(len(who)), self.chunk):  # few are held at once
-                trial = edited(x.flatten(1)[who[part]], cells[part], values[part])
+                trial = changed(x.flatten(1)[who[part]], cells[part], values[part])
                 found.append(self.logits(trial.view(-1, *x.shape[1:])))
             return torch.cat(found)
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.victim import Near, Victim
-from spikeproof.engine import edited
+from spikeproof.engine import changed
 from spikeproof.goals import Goal
 from spikeproof.threats import Flip, Patch, Threat
 from spikeproof.threats.base import counted, flipped
@@ -133,7 +133,7 @@ class Walk:
                 mine = who[place]
                 if not better[place] or value[place] <= best[mine]:
                     continue
-                trial = edited(
+                trial = changed(
                     adv[mine].view(1, -1), both[mine].unsqueeze(0), values[place].unsqueeze(0)
                 )
                 trial = trial.view_as(adv[mine])

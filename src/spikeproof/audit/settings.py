@@ -25,8 +25,8 @@ class Settings:
     universal pattern and patch, drawn from at most ``learn`` learning recordings. ``surrogate`` is
     the gradient of a spike that attacks use: the standard ``ensemble``, or for plain attacks with a
     single one a name with its setting, ``own`` or ``auto``; of the ensemble there is a ``quick``
-    version. Event files are written of ``keep``
-    recordings, spread evenly over the audited ones (None: of all).
+    version. Event files are written of ``keep`` recordings, spread evenly over the audited ones
+    (None: of all).
 
     Of images the budgets are ``eps``, of the range [0, 1], for the maximum norm; in each of the
     ``norms`` the smallest change is searched for.

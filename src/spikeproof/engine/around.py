@@ -84,7 +84,7 @@ class Around:
         spread(some, -(-len(who) // _TOGETHER))
         far = (~torch.from_numpy(near)).nonzero().squeeze(1)
         for part in torch.split(far, _TOGETHER) if len(far) else ():
-            whole = edited(self._base[who[part]], cells[part], values[part])
+            whole = changed(self._base[who[part]], cells[part], values[part])
             logits[part] = self._whole(whole.view(-1, *self._shape))
         return logits
 
@@ -103,7 +103,7 @@ class Around:
         return True
 
 
-def edited(known: Tensor, cells: Tensor, values: Tensor) -> Tensor:
+def changed(known: Tensor, cells: Tensor, values: Tensor) -> Tensor:
     """Samples ``[M, D]`` like the ``known`` ones but for the ``values`` ``[M, S]`` in ``cells``."""
     change = values - known.gather(1, cells)
     return known.scatter_add(1, cells, change)
