@@ -36,6 +36,7 @@ TYPICAL = 500  # training images that activities are read from
 SAVED = 64  # steps of the networks that are kept
 ALLOWED = 0.01  # of the accuracy may be lost
 CHUNK = 4  # images whose steps are held at once
+DRAWN = 32  # steps in the charts; after these little changes
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -197,13 +198,14 @@ def _claims(name: str, ann: Proportion, found: Curve, bench: Bench) -> list[Clai
 
 
 def _chart(name: str, ann: Proportion, curves: dict[Way, Curve], steps: int) -> Chart:
-    times = sorted({*range(1, min(steps, 16) + 1), *range(16, steps + 1, 8)})
+    last = min(steps, DRAWN)
+    times = list(range(1, last + 1))
     lines = [
         line(way.name, times, [c.at(t) for t in times])
         for way, c in curves.items()
         if way.balance == "weights"  # thresholds give the same line
     ]
-    flat = line("ANN", [1, steps], [ann, ann])
+    flat = line("ANN", [1, last], [ann, ann])
     return Chart(f"Accuracy by time, {name}", "time steps", "right", (*lines, flat))
 
 
