@@ -18,6 +18,9 @@ THREATS = [
     Flip(add=False),
     Flip(0.5, remove=False, sensor=Sensor(bin_us=1000.0, refractory=1000)),
     Patch(4, 4, (1, 1)),
+    Retime(2),
+    Retime(1, max_total=12),
+    Retime(2, sensor=Sensor(bin_us=1000.0, refractory=1000)),
 ]
 
 
@@ -61,18 +64,35 @@ def test_results_stay_legal_and_never_get_dearer(victims, threat, goal):
     assert torch.equal(Walk()(victim, x, found, goal, threat), adv)
 
 
-def test_hasty_results_get_cheaper(victims):
+@pytest.mark.parametrize("threat", [Flip(), Retime(2)], ids=str)
+def test_hasty_results_get_cheaper(victims, threat):
     net, x, labels, _, _ = victims["spiking"]
     victim, goal = Victim(net), Mislead(labels)
-    found = SparseFlip(steps=4, patience=1)(victim, x, goal, Flip(), rng=rng())
-    adv = Walk()(victim, x, found, goal, Flip())
-    assert Flip().cost(x, adv).sum() < Flip().cost(x, found).sum()
+    found = SparseFlip(steps=6, patience=1)(victim, x, goal, threat, rng=rng())
+    adv = Walk()(victim, x, found, goal, threat)
+    assert threat.cost(x, adv).sum() < threat.cost(x, found).sum()
 
 
-def test_moves_and_what_failed_are_left_alone(victims):
+@pytest.mark.parametrize(("level", "fewest"), [(0.5, 1), (4.5, 1), (7.5, 2), (10.5, 3)])
+def test_moves_are_weighed_as_wholes(level, fewest):
+    """Four pixels with an event in the first bin; moves are worth 0.5, 2.5, 3.5 and 4.6."""
+    weights = torch.zeros(2, 4)
+    weights[1] = torch.tensor([0.5, 2.5, 3.5, 4.6])
+    victim = Victim(Weighs(weights.flatten().tolist(), level))
+    clean = torch.zeros(3, 2, 1, 1, 4)
+    clean[:, 0] = 1
+    goal = Mislead(torch.zeros(3, dtype=torch.long))
+    adv = Walk()(victim, clean, clean.flip(1), goal, Retime(1))
+    assert Retime(1).check(clean, adv).ok.all()
+    assert victim.reached(adv, goal).all()
+    assert Retime(1).cost(clean, adv).tolist() == [fewest] * 3
+
+
+def test_what_failed_and_what_has_no_edits_of_its_own_is_left_alone(victims):
     net, x, labels, _, _ = victims["spiking"]
     victim, goal = Victim(net), Mislead(labels)
-    moved = SparseFlip()(victim, x, goal, Retime(2), rng=rng())
-    assert torch.equal(Walk()(victim, x, moved, goal, Retime(2)), moved)
+    placed = SparseFlip()(victim, x, goal, Patch(4, 4, (1, 1)), rng=rng())
+    assert victim.reached(placed, goal).any()
+    assert torch.equal(Walk()(victim, x, placed, goal, Patch(4, 4)), placed)
     assert torch.equal(Walk()(victim, x, x, goal, Flip()), x)
     assert Walk()(victim, x[:0], x[:0], goal[torch.arange(0)], Flip()).shape == x[:0].shape

@@ -38,6 +38,7 @@ from torch import Generator
 from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.dual_averaging import DualAveraging
+from spikeproof.attacks.edits import lone, separable
 from spikeproof.attacks.ensemble import Did, Search, Stage
 from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
@@ -47,7 +48,7 @@ from spikeproof.attacks.sparse_search import SparseSearch
 from spikeproof.attacks.square import Square
 from spikeproof.attacks.transfer import Transfer
 from spikeproof.attacks.victim import SHARP, TURNS, Queries, Victim
-from spikeproof.attacks.walk import Walk, suits
+from spikeproof.attacks.walk import Walk
 from spikeproof.errors import InvalidModel, InvalidThreat
 from spikeproof.goals import LOSSES, Goal, Loss, Mislead, cross_entropy, dlr, margin
 from spikeproof.models.rules import HybridGradient, RateGradient
@@ -88,7 +89,7 @@ class AutoSpike:
     ``queries`` the forward passes per recording of each attack without gradients. ``proxy`` is
     another model to search on. ``quick`` finds a little more edits than needed, in a fraction of
     the time; on images there is no such version. ``near`` says that gradients fooled with a little
-    more than the budget of flips before, so that only the way from beyond it is promising.
+    more than the budget of flips or moves before, so that only the way from beyond it is promising.
     """
 
     mode: Mode = "minimum"
@@ -124,7 +125,7 @@ class AutoSpike:
     def stages(self, threat: Threat, goal: Goal, *, gradients: bool = True) -> tuple[Stage, ...]:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
         found = stages(threat, goal, self.mode, self.steps, quick=self.quick)
-        if self.near and self.mode == "budget" and isinstance(threat, Flip) and gradients:
+        if self.near and self.mode == "budget" and isinstance(threat, Flip | Retime) and gradients:
             beyond = [stage for stage in found if isinstance(stage.attack, FromBeyond)]
             again = beyond[-1]
             for turn in range(2, 1 + _AGAIN):
@@ -156,7 +157,7 @@ class AutoSpike:
                 sample=0 if gradients else None,
             )
         )
-        if self.mode == "budget" and suits(threat):
+        if self.mode == "budget" and lone(threat):
             evolution = Evolution(self.mode, self.queries)
             found.append(Stage("evolution", evolution, "gradient-free", sample=0))
         if self.mode == "minimum" and not gradients:
@@ -205,7 +206,7 @@ def stages(
     walk = _BRIEF if quick else Walk()
     walk = replace(walk, rounds=min(walk.rounds, steps))
     first, second = plain, replace(plain, loss=cross_entropy)
-    if mode == "minimum" and suits(threat):  # the walk makes more of it
+    if mode == "minimum" and separable(threat):  # the walk makes more of it
         short = max(1, steps // (4 if quick else 2))
         first, second = (replace(one, steps=short, prunes=False) for one in (first, second))
     elif mode == "minimum" and not quick:
@@ -215,7 +216,7 @@ def stages(
         Stage("gradients", first, surrogate=TURNS),
         Stage("cross-entropy", second, surrogate=TURNS, sample=seen),
     ]
-    if mode == "budget" and isinstance(threat, Flip):
+    if mode == "budget" and isinstance(threat, Flip | Retime):
         again = replace(fewest, start=_RESTART)
         found += [
             Stage("from beyond", FromBeyond(fewest, walk), surrogate=TURNS),
@@ -233,7 +234,7 @@ def stages(
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
     found += [replace(stage, sample=0) for stage in last]
-    if mode == "minimum" and suits(threat):
+    if mode == "minimum" and separable(threat):
         found.append(Stage("walk", walk, "refinement", TURNS))
     return tuple(found)
 

@@ -98,12 +98,14 @@ def _margins(victim: Victim, clean: Cells, goal: Goal, edits: Tensor, threat: Th
     who = torch.arange(samples).repeat_interleave(tries)
     margins = torch.full((len(who),), -torch.inf)
     for part in torch.split(torch.arange(len(who)), _AT_ONCE):
-        before = clean[who[part]]
-        trial = _edit(before, edits.flatten(0, 1)[part])
-        allowed = threat.check(before, trial).ok
-        part = part[allowed]
+        before, cells = clean[who[part]], edits.flatten(0, 1)[part]
+        allowed = threat.check(before, _edit(before, cells)).ok
+        part, cells = part[allowed], cells[allowed]
         if len(part):
-            margins[part] = goal[who[part]].margin(victim.logits(trial[allowed]))
+            values = flipped(before[allowed].flatten(1).gather(1, cells))
+            few, place = who[part].unique(return_inverse=True)  # one or two are known at once
+            logits = victim.around(clean[few])(place, cells, values)
+            margins[part] = goal[who[part]].margin(logits).to(margins)
     return margins.view(samples, tries)
 
 

@@ -20,12 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spikeproof.attacks.edits import edits, separable
 from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.victim import Near, Victim
 from spikeproof.engine import changed
 from spikeproof.goals import Goal
-from spikeproof.threats import Flip, Patch, Threat
-from spikeproof.threats.base import counted, flipped
+from spikeproof.threats import Threat
+from spikeproof.threats.base import flipped
 from spikeproof.types import Cells, Counts
 
 _AT_ONCE = 256  # trials asked about together
@@ -46,7 +47,7 @@ class Walk:
     rounds: int = 36
     patience: int = 3
     singles: int = 64
-    at_once: int = 16
+    at_once: int = 64
 
     def __call__(
         self,
@@ -60,10 +61,10 @@ class Walk:
         """``adv`` with fewer edits where some are found, the goal still reached.
 
         A recording leaves when its edits are ``enough`` ``[N]`` (None: one is). Recordings that do
-        not reach the goal, and threats whose edits hang together (moves in time), are left as they
-        are. Deterministic.
+        not reach the goal, and threats whose edits cannot be told apart, are left as they are.
+        Deterministic.
         """
-        if not suits(threat) or not len(clean):
+        if not separable(threat) or not len(clean):
             return adv
         adv = adv.clone()
         enough = torch.ones(len(clean), dtype=torch.long) if enough is None else enough.clamp(min=1)
@@ -107,13 +108,11 @@ class Walk:
         """The best place found from ``adv``, and its margin."""
         _, gradient = victim.gradient(adv, goal)
         worth = gradient * direction(clean)  # of each edit, at this place
-        weak, isweak = self._weak(worth, adv != clean, stale)
+        weak, isweak = self._weak(worth, clean, adv, threat, stale)
         strong, isnew = self._strong(worth, clean, adv, threat, stale)
-        cells, real = torch.cat([weak, strong], 1), torch.cat([isweak, isnew], 1)
         near = victim.around(adv)
-        gain = _alone(near, clean, adv, cells, real, goal) - margin.unsqueeze(1)
-        loses, lost = _ranked(weak, gain[:, : weak.shape[1]], isweak)
-        adds, won = _ranked(strong, gain[:, weak.shape[1] :], isnew)
+        loses, lost = _measured(near, clean, adv, weak, isweak, goal, margin)
+        adds, won = _measured(near, clean, adv, strong, isnew, goal, margin)
         outs, ins, usable = _combined(margin, lost, won)
         both = torch.cat([loses, adds], 1)
         now, turned = _values(clean, adv, both)
@@ -124,8 +123,9 @@ class Walk:
             who, which = part.unbind(1)
             out, new = outs[who, which], ins[who, which]
             swapped = torch.cat([places < out.unsqueeze(1), places < new.unsqueeze(1)], 1)
-            values = torch.where(swapped, turned[who], now[who])
-            depth = goal[who].margin(near(who, both[who], values)).float()
+            values = torch.where(swapped.unsqueeze(2), turned[who], now[who]).flatten(1)
+            cells = both[who].flatten(1)
+            depth = goal[who].margin(near(who, cells, values)).float()
             saved = out - new
             better = (depth > 0) & ((saved > 0) | (depth > margin[who]))
             value = saved + 0.5 * torch.sigmoid(depth)
@@ -134,50 +134,45 @@ class Walk:
                 if not better[place] or value[place] <= best[mine]:
                     continue
                 trial = changed(
-                    adv[mine].view(1, -1), both[mine].unsqueeze(0), values[place].unsqueeze(0)
+                    adv[mine].view(1, -1), cells[place].unsqueeze(0), values[place].unsqueeze(0)
                 )
                 trial = trial.view_as(adv[mine])
                 if threat.check(clean[mine].unsqueeze(0), trial.unsqueeze(0)).ok:
                     best[mine], found[mine], reach[mine] = value[place], trial, depth[place]
         return found, reach
 
-    def _weak(self, worth: Tensor, edited: Tensor, stale: Tensor) -> tuple[Tensor, Tensor]:
-        """Cells ``[N, S]`` of the weakest edits and whether they are real, further on if stale."""
-        order = worth.masked_fill(~edited, torch.inf).flatten(1)
-        count, slots = counted(edited).unsqueeze(1), self._slots(order)
-        most = max(int(count.max()), len(slots))
-        order = order.topk(most, dim=1, largest=False).indices
-        further = (stale.unsqueeze(1) * len(slots) + slots) % count.clamp(min=1)
-        place = torch.where(slots < count, further, slots)  # no cell twice
-        return order.gather(1, place), slots < count
+    def _weak(
+        self, worth: Tensor, clean: Cells, adv: Cells, threat: Threat, stale: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Cells ``[N, S, E]`` of the weakest edits, further on if ``stale``, and flags: real."""
+        made = edits(threat, clean, adv, worth, weakest=True)
+        return made.some(stale * self.singles, self.singles, around=True)
 
     def _strong(
         self, worth: Tensor, clean: Cells, adv: Cells, threat: Threat, stale: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The same of the strongest cells that are not edited and may be."""
-        slots = self._slots(worth.flatten(1))
-        most = (stale + 1) * len(slots)
-        fresh = threat.select(clean, worth.masked_fill(adv != clean, -torch.inf), most)
-        wish = worth.masked_fill(fresh == clean, -torch.inf).flatten(1)
-        wish, order = wish.topk(min(int(most.max()), wish.shape[1]), dim=1)
-        place = stale.unsqueeze(1) * len(slots) + slots
-        real, place = place < order.shape[1], place % order.shape[1]
-        return order.gather(1, place), real & torch.isfinite(wish.gather(1, place))
-
-    def _slots(self, cells: Tensor) -> Tensor:
-        """Places ``[S]`` for what is tried alone, of ``cells`` ``[N, D]``."""
-        return torch.arange(min(self.singles, cells.shape[1]))
+        """The same of the strongest edits that are not made and may be."""
+        wish = worth.masked_fill(adv != clean, -torch.inf)
+        fresh = threat.select(clean, wish, (stale + 1) * self.singles)
+        offered = edits(threat, clean, fresh, worth, weakest=False)
+        return offered.some(stale * self.singles, self.singles)
 
 
-def _alone(near: Near, clean: Cells, adv: Cells, cells: Tensor, real: Tensor, goal: Goal) -> Tensor:
-    """Margin ``[N, S]`` after each of ``cells`` ``[N, S]`` is turned over by itself."""
-    margins = torch.full(real.shape, -torch.inf)
+def _measured(
+    near: Near, clean: Cells, adv: Cells, cells: Tensor, real: Tensor, goal: Goal, margin: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Edits ``cells`` ``[N, S, E]`` by what each alone does to the ``margin``, best first.
+
+    What is not ``real`` ``[N, S]`` comes last and is worth nothing.
+    """
+    gain = torch.full(real.shape, -torch.inf)
     _, turned = _values(clean, adv, cells)
     for part in torch.split(real.nonzero(), _AT_ONCE):
         who, which = part.unbind(1)
-        one, value = cells[who, which].unsqueeze(1), turned[who, which].unsqueeze(1)
-        margins[who, which] = goal[who].margin(near(who, one, value)).float()
-    return margins
+        depth = goal[who].margin(near(who, cells[who, which], turned[who, which]))
+        gain[who, which] = depth.float() - margin[who]
+    order = gain.argsort(dim=1, descending=True)
+    return cells.gather(1, order.unsqueeze(2).expand_as(cells)), gain.gather(1, order)
 
 
 def _combined(margin: Tensor, lost: Tensor, won: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,19 +201,8 @@ def _combined(margin: Tensor, lost: Tensor, won: Tensor) -> tuple[Tensor, Tensor
     return torch.stack(outs, 1), torch.stack(ins, 1), torch.stack(promised, 1) & ~again
 
 
-def suits(threat: Threat) -> bool:
-    """Whether edits of the threat stand alone, cell by cell."""
-    return isinstance(threat, Flip) or (isinstance(threat, Patch) and threat.place is not None)
-
-
-def _ranked(cells: Tensor, gain: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Cells by measured gain, best first; what is not real comes last and is worth nothing."""
-    gain = gain.masked_fill(~real, -torch.inf)
-    order = gain.argsort(dim=1, descending=True)
-    return cells.gather(1, order), gain.gather(1, order)
-
-
 def _values(clean: Cells, adv: Cells, cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Values of ``cells`` ``[N, S]``, and those after they are edited or put back."""
-    now, before = adv.flatten(1).gather(1, cells), clean.flatten(1).gather(1, cells)
-    return now, torch.where(now == before, flipped(before), before)
+    """Values of ``cells`` ``[N, S, E]``, and those after they are edited or put back."""
+    now, before = (x.flatten(1).gather(1, cells.flatten(1)) for x in (adv, clean))
+    turned = torch.where(now == before, flipped(before), before)
+    return now.view_as(cells), turned.view_as(cells)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spikeproof.attacks.edits import lone
 from spikeproof.attacks.sparse_flip import direction
-from spikeproof.attacks.walk import suits
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats import Flip, Patch, Threat
 from spikeproof.types import Cells, Gain
@@ -21,7 +21,7 @@ def unlimited(threat: Threat, who: str) -> Threat:
 
     Raises :class:`InvalidThreat` for a threat whose edits do not stand alone.
     """
-    if not suits(threat):
+    if not lone(threat):
         raise InvalidThreat(
             f"{who} flips cells one by one, which is nothing under {type(threat).__name__}; use"
             " Flip, or Patch at a place"

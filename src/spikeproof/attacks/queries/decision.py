@@ -21,11 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from spikeproof.attacks.edits import lone
 from spikeproof.attacks.queries.groups import Draw, Groups, grouped, nearness
 from spikeproof.attacks.queries.search import Search
 from spikeproof.attacks.queries.standing import Standing, moved, resized, tried
 from spikeproof.attacks.victim import Victim
-from spikeproof.attacks.walk import suits
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Flags, Logits, PerSample
@@ -58,7 +58,7 @@ class Decision:
 
         Raises :class:`InvalidThreat` for universal threats.
         """
-        step = _Round(self.outs, self.swaps if suits(threat) else 0)
+        step = _Round(self.outs, self.swaps if lone(threat) else 0)
         first = _Round(self.outs, 0)
         search = Search(self.mode, self.queries, self.race, step, first, self.others)
         return search(victim, x, _Class(goal), threat, rng)

@@ -20,12 +20,12 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
+from spikeproof.attacks.edits import lone
 from spikeproof.attacks.queries.groups import Draw, nearness
 from spikeproof.attacks.queries.search import allowed_cells, parts
 from spikeproof.attacks.queries.standing import at_once
 from spikeproof.attacks.queries.starts import edited, starts
 from spikeproof.attacks.victim import Victim
-from spikeproof.attacks.walk import suits
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat, Universal, unlimited
@@ -85,7 +85,7 @@ class Evolution:
         if isinstance(threat, Universal):
             raise InvalidThreat("this attack works recording by recording; use FitUniversal")
         limit, adv = threat.limit(x), x.clone()
-        if not suits(threat) or not len(x):
+        if not lone(threat) or not len(x):
             return adv
         live = (~victim.reached(x, goal) & (limit > 0)).nonzero().squeeze(1)
         for part, draws in parts(live, rng):

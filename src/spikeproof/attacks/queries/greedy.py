@@ -21,10 +21,10 @@ from typing import Literal
 
 from torch import Generator
 
+from spikeproof.attacks.edits import lone
 from spikeproof.attacks.queries.rounds import Round
 from spikeproof.attacks.queries.search import Search
 from spikeproof.attacks.victim import Victim
-from spikeproof.attacks.walk import suits
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
 from spikeproof.types import Cells
@@ -55,7 +55,7 @@ class Greedy:
 
         Raises :class:`InvalidThreat` for universal threats.
         """
-        step = Round(self.outs, self.ins if suits(threat) else 0)
+        step = Round(self.outs, self.ins if lone(threat) else 0)
         first = Round(self.outs, 0)
         search = Search(self.mode, self.queries, self.race, step, first, self.others)
         return search(victim, x, goal, threat, rng)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from torch import Generator
 
+from spikeproof.attacks.edits import lone
 from spikeproof.attacks.queries.rounds import Round
 from spikeproof.attacks.queries.search import descended, parts
 from spikeproof.attacks.queries.standing import Standing
 from spikeproof.attacks.victim import Victim
-from spikeproof.attacks.walk import suits
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat, unlimited
 from spikeproof.types import Cells
@@ -40,7 +40,7 @@ class Polish:
         margin = goal.margin(victim.logits(adv)).float()
         cost = threat.cost(clean, adv).float()
         live = ((margin > 0) & (cost > 1)).nonzero().squeeze(1)
-        step = Round(self.outs, self.ins if suits(threat) else 0)
+        step = Round(self.outs, self.ins if lone(threat) else 0)
         free = unlimited(threat)
         for part, draws in parts(live, Generator().manual_seed(self.seed)):
             here = Standing.at(clean[part], adv[part], margin[part], cost[part])
