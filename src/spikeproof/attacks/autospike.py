@@ -63,7 +63,6 @@ _RESTART = 3.0  # gradient steps that a random start weighs
 _QUERIES = 25  # of Square, for each gradient step of the others
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
 _LOOK = 8  # recordings that are asked for a gradient
-_AGAIN = 3  # random starts of what is known to need little more than the budget
 _BRIEF = Walk(rounds=8, singles=32)
 
 
@@ -126,11 +125,7 @@ class AutoSpike:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
         found = stages(threat, goal, self.mode, self.steps, quick=self.quick)
         if self.near and self.mode == "budget" and isinstance(threat, Flip | Retime) and gradients:
-            beyond = [stage for stage in found if isinstance(stage.attack, FromBeyond)]
-            again = beyond[-1]
-            for turn in range(2, 1 + _AGAIN):
-                beyond.append(replace(again, name=f"from beyond (restart {turn})"))
-            return tuple(beyond)
+            return tuple(stage for stage in found if isinstance(stage.attack, FromBeyond))
         if isinstance(threat, Ball):  # whose stages ask without gradients too
             asking = tuple(s for s in found if _asks(s))
             return found if gradients else (*self._carried(threat, None), *asking)
@@ -202,26 +197,24 @@ def stages(
     if isinstance(threat, Ball):
         return _image_stages(threat, goal, mode, steps)
     plain = SparseFlip(mode, steps)
-    fewest = SparseFlip("minimum", steps * 5 // 2, patience=30)
+    seen = 0 if quick else None
     walk = _BRIEF if quick else Walk()
     walk = replace(walk, rounds=min(walk.rounds, steps))
-    first, second = plain, replace(plain, loss=cross_entropy)
-    if mode == "minimum" and separable(threat):  # the walk makes more of it
-        short = max(1, steps // (4 if quick else 2))
-        first, second = (replace(one, steps=short, prunes=False) for one in (first, second))
+    brief = SparseFlip("minimum", max(1, steps // (4 if quick else 2)), prunes=False)
+    walked = mode == "minimum" and separable(threat)  # the walk makes more of what is found
+    if walked:
+        first = brief
     elif mode == "minimum" and not quick:
-        first = fewest
-    seen = 0 if quick else None
+        first = SparseFlip("minimum", steps * 5 // 2, patience=30)
+    else:
+        first = plain
+    second = replace(brief if walked else plain, loss=cross_entropy)
     found = [
         Stage("gradients", first, surrogate=TURNS),
         Stage("cross-entropy", second, surrogate=TURNS, sample=seen),
     ]
     if mode == "budget" and isinstance(threat, Flip | Retime):
-        again = replace(fewest, start=_RESTART)
-        found += [
-            Stage("from beyond", FromBeyond(fewest, walk), surrogate=TURNS),
-            Stage("from beyond (restart)", FromBeyond(again, walk), surrogate=TURNS),
-        ]
+        found += _beyond(brief, walk, quick)
     last = [
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
@@ -234,9 +227,19 @@ def stages(
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
     found += [replace(stage, sample=0) for stage in last]
-    if mode == "minimum" and separable(threat):
+    if walked:
         found.append(Stage("walk", walk, "refinement", TURNS))
     return tuple(found)
+
+
+def _beyond(search: SparseFlip, walk: Walk, quick: bool) -> list[Stage]:
+    """Ways from beyond the budget; each start leads to other places of the boundary."""
+    entropy = replace(search, loss=cross_entropy)
+    starts = {"from beyond": entropy, "from beyond (margin)": search}
+    if not quick:
+        again = replace(entropy, start=_RESTART)
+        starts |= {f"from beyond (restart{turn})": again for turn in ("", " 2")}
+    return [Stage(name, FromBeyond(one, walk), surrogate=TURNS) for name, one in starts.items()]
 
 
 def _known(threat: Threat) -> None:
