@@ -8,7 +8,7 @@ to the dearest, and a recording counts as robust only if all of them fail:
 1. gradients: surrogates that take turns within one search, other losses, the next classes as
    targets, a restart (:mod:`spikeproof.attacks.sparse_flip` and its gradients);
 2. a walk along the decision boundary that makes what was found cheaper; within a budget it comes
-   down from what fools without one (:mod:`spikeproof.attacks.from_beyond`);
+   down, from several starts, from what fools without one (:mod:`spikeproof.attacks.from_beyond`);
 3. a search on another model, if one is given, whose results the victim is only asked about
    (:mod:`spikeproof.attacks.transfer`);
 4. attacks that use no gradient (:mod:`spikeproof.attacks.queries`), on what is left and, for the
