@@ -12,12 +12,12 @@ from torch import Tensor
 from spikeproof.attacks.edits import lone
 from spikeproof.attacks.sparse_flip import direction
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats import Flip, Patch, Threat
+from spikeproof.threats import Flip, Patch, Threat, unlimited
 from spikeproof.types import Cells, Gain
 
 
-def unlimited(threat: Threat, who: str) -> Threat:
-    """The same edits in any number; searches pass through more edits than they end with.
+def cell_by_cell(threat: Threat, who: str) -> Threat:
+    """The ``threat`` with any number of edits, as searches pass through more than they end with.
 
     Raises :class:`InvalidThreat` for a threat whose edits do not stand alone.
     """
@@ -26,7 +26,7 @@ def unlimited(threat: Threat, who: str) -> Threat:
             f"{who} flips cells one by one, which is nothing under {type(threat).__name__}; use"
             " Flip, or Patch at a place"
         )
-    return threat.at(None) if isinstance(threat, Flip) else threat
+    return unlimited(threat)
 
 
 def worth(clean: Cells, now: Cells, gradient: Gain) -> Gain:

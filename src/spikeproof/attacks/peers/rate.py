@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.peers.lone import unlimited
+from spikeproof.attacks.peers.lone import cell_by_cell
 from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
@@ -63,7 +63,7 @@ class RateAttack:
         ``rng`` chooses among cells of equal worth. Raises :class:`InvalidThreat` for a threat whose
         edits do not stand alone, and :class:`InvalidModel` if the model cannot take the rule.
         """
-        unlimited(threat, "a rate attack")
+        cell_by_cell(threat, "a rate attack")
         if self.rule is not None:
             victim = replace(victim, surrogate=self.rule)
         chance = 1 + _TIE * torch.rand(x.shape, generator=rng)

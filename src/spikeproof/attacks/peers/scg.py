@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from spikeproof.attacks.peers.lone import editable, turned, unlimited, worth
+from spikeproof.attacks.peers.lone import cell_by_cell, editable, turned, worth
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Loss, cross_entropy
@@ -52,7 +52,7 @@ class SpikeCompatible:
         ``rng`` draws the flips. Raises :class:`InvalidThreat` for a threat whose edits do not
         stand alone.
         """
-        free = unlimited(threat, "the spike-compatible gradient")
+        free = cell_by_cell(threat, "the spike-compatible gradient")
         may = editable(threat, x)
         adv, wish = x.clone(), torch.full_like(x, -torch.inf)
         reached = torch.zeros(len(x), dtype=torch.bool)

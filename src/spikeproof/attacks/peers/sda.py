@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.peers.lone import turned, unlimited, worth
+from spikeproof.attacks.peers.lone import cell_by_cell, turned, worth
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
@@ -64,7 +64,7 @@ class SparseDynamic:
         ``rng`` orders the cells that the gradient does not. Raises :class:`InvalidThreat` for a
         threat whose edits do not stand alone.
         """
-        free = unlimited(threat, "the sparse dynamic attack")
+        free = cell_by_cell(threat, "the sparse dynamic attack")
         if self.surrogate is not None:
             victim = replace(victim, surrogate=self.surrogate)
         order = torch.rand(x.shape[1:], generator=rng)  # the same for all: no recording needs two

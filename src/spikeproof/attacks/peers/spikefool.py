@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.peers.lone import editable, turned, unlimited, worth
+from spikeproof.attacks.peers.lone import cell_by_cell, editable, turned, worth
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Firm, Goal, Target
@@ -59,7 +59,7 @@ class SpikeFool:
 
         Raises :class:`InvalidThreat` for a threat whose edits do not stand alone.
         """
-        free = unlimited(threat, "SpikeFool")
+        free = cell_by_cell(threat, "SpikeFool")
         may = editable(threat, x)
         adv, wish = x.clone(), torch.full_like(x, -torch.inf)
         logits = victim.logits(x)
