@@ -42,6 +42,7 @@ from spikeproof.attacks.edits import lone, separable
 from spikeproof.attacks.ensemble import Did, Search, Stage
 from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
+from spikeproof.attacks.refine import exhaust
 from spikeproof.attacks.smallest import Smallest
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.sparse_search import SparseSearch
@@ -200,7 +201,7 @@ def stages(
     seen = 0 if quick else None
     walk = _BRIEF if quick else Walk()
     walk = replace(walk, rounds=min(walk.rounds, steps))
-    brief = SparseFlip("minimum", max(1, steps // (4 if quick else 2)), prunes=False)
+    brief = SparseFlip("minimum", max(1, steps // (4 if quick else 2)), refines=False)
     walked = mode == "minimum" and separable(threat)  # the walk makes more of what is found
     if walked:
         first = brief
@@ -229,6 +230,7 @@ def stages(
     found += [replace(stage, sample=0) for stage in last]
     if walked:
         found.append(Stage("walk", walk, "refinement", TURNS))
+        found.append(Stage("single edits and pairs", exhaust, "refinement", SHARP))
     return tuple(found)
 
 

@@ -61,13 +61,38 @@ def edits(threat: Threat, clean: Cells, adv: Cells, value: Gain, *, weakest: boo
     threat.
     """
     sample, cells = _moves(clean, adv) if isinstance(threat, Retime) else _flips(clean, adv)
+    return _in_order(sample, cells, value, weakest)
+
+
+def wanted(threat: Threat, clean: Cells, wish: Gain, most: int) -> Edits:
+    """The ``most`` edits of highest ``wish`` ``[N, T, P, H, W]``, whatever it is.
+
+    Flips that the threat's check refuses are among them.
+    """
+    if isinstance(threat, Retime):
+        source, there, inside = threat.places(clean)
+        moves = torch.stack([source.unsqueeze(1).expand_as(there), there], 2)[inside]
+        size = clean[0].numel()
+        found = _in_order(moves[:, 0] // size, moves % size, wish, weakest=False)
+        return Edits(found.cells[:, :most], found.count.clamp(max=most))
+    cells = wish.flatten(1).argsort(dim=1, descending=True)[:, :most]
+    return Edits(cells.unsqueeze(2), torch.full((len(cells),), cells.shape[1]))
+
+
+def direction(clean: Cells) -> Cells:
+    """The only possible edit of each cell: +1 for an empty one, minus its content otherwise."""
+    return torch.where(clean == 0, torch.ones_like(clean), -clean)
+
+
+def _in_order(sample: Tensor, cells: Tensor, value: Gain, weakest: bool) -> Edits:
+    """Edits ``cells`` ``[K, E]`` of the recordings ``sample`` ``[K]``, by what they are worth."""
     worth = value.flatten(1)[sample.unsqueeze(1), cells].sum(1)
     order = worth.argsort(descending=not weakest, stable=True)
     order = order[sample[order].argsort(stable=True)]
     sample, cells = sample[order], cells[order]
-    count = sample.bincount(minlength=len(clean))
+    count = sample.bincount(minlength=len(value))
     place = torch.arange(len(sample)) - (count.cumsum(0) - count)[sample]
-    table = cells.new_zeros(len(clean), int(count.max()) if len(count) else 0, cells.shape[1])
+    table = cells.new_zeros(len(value), int(count.max()) if len(count) else 0, cells.shape[1])
     table[sample, place] = cells
     return Edits(table, count)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from torch import Generator
 
+from spikeproof.attacks.refine import exhaust
 from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.attacks.walk import Walk
@@ -35,6 +36,8 @@ class FromBeyond:
         free, limit = unlimited(threat), threat.limit(x)
         adv = self.search(victim, x, goal, free, rng=rng)
         adv = self.walk(victim, x, adv, goal, free, limit)
+        over = threat.cost(x, adv) > limit
+        adv[over] = exhaust(victim, x[over], adv[over], goal[over], free)
         over = threat.cost(x, adv) > limit
         adv[over] = x[over]
         return adv

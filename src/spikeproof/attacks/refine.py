@@ -2,8 +2,8 @@
 
 :func:`prune` takes edits back: the contribution of each edit is estimated by the gradient at the
 adversarial recording, and the largest set of weak edits that can be taken back while the goal
-stays reached is found by bisection, all samples at once. :func:`exhaust_small` finishes cheap
-results exactly: every promising single edit, then every promising pair, is tried.
+stays reached is found by bisection, all samples at once. :func:`exhaust` finishes cheap results:
+every promising single edit, then every promising pair, is tried.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spikeproof.attacks.edits import direction, separable, wanted
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
@@ -18,8 +19,8 @@ from spikeproof.threats.base import counted, flipped
 from spikeproof.types import Cells, Gain
 
 SMALL = 4  # results of at most so many edits are worth an exhaustive second look
-SINGLES = 256  # cells tried alone
-PAIRED = 24  # cells tried in pairs
+SINGLES = 256  # edits tried alone
+PAIRED = 24  # edits tried in pairs
 _AT_ONCE = 256  # tries held in memory together
 
 
@@ -67,26 +68,42 @@ def _take_back(clean: Cells, adv: Cells, weakest: Tensor, count: Tensor) -> Cell
     return torch.where(where.view_as(adv), clean, adv)
 
 
+def exhaust(victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat) -> Cells:
+    """:func:`exhaust_small`, the most wanted edits by the gradient at the ``clean`` recordings.
+
+    Results that do not reach the goal must have no edits.
+    """
+    adv, cost = adv.clone(), threat.cost(clean, adv)
+    small = ((cost > 1) & (cost <= SMALL)).nonzero().squeeze(1)
+    if len(small):
+        _, gradient = victim.gradient(clean[small], goal[small])
+        wish = gradient * direction(clean[small])
+        adv[small] = exhaust_small(victim, clean[small], adv[small], goal[small], threat, wish)
+    return adv
+
+
 def exhaust_small(
     victim: Victim, clean: Cells, adv: Cells, goal: Goal, threat: Threat, wish: Gain
 ) -> Cells:
     """Try all single edits and pairs of edits among the most wanted, where ``adv`` is small.
 
-    Edits that the threat's check refuses (a lone cell under a moves-only threat) count as misses.
+    Edits that the threat's check refuses count as misses; where edits cannot be told apart nothing
+    is tried.
     """
     adv = adv.clone()
     cost = threat.cost(clean, adv)
     small = ((cost > 1) & (cost <= SMALL)).nonzero().squeeze(1)
-    if not len(small):
+    if not len(small) or not separable(threat):
         return adv
-    order = wish[small].flatten(1).argsort(dim=1, descending=True)[:, :SINGLES]  # [S, M]
-    margins = _margins(victim, clean[small], goal[small], order.unsqueeze(2), threat)
-    _keep_best(adv, clean, small, order.unsqueeze(2), margins)
+    singles = wanted(threat, clean[small], wish[small], SINGLES).cells  # [S, M, E]
+    margins = _margins(victim, clean[small], goal[small], singles, threat)
+    _keep_best(adv, clean, small, singles, margins)
     rest = (margins.amax(1) <= 0) & (cost[small] > 2)
     if bool(rest.any()):
-        strong = order.gather(1, margins.argsort(dim=1, descending=True)[:, :PAIRED])[rest]
+        best = margins[rest].argsort(dim=1, descending=True)[:, :PAIRED, None]
+        strong = singles[rest].gather(1, best.expand(-1, -1, singles.shape[2]))
         pairs = torch.combinations(torch.arange(strong.shape[1]), 2)  # [Q, 2]
-        edits = strong[:, pairs]  # [R, Q, 2]
+        edits = strong[:, pairs].flatten(2)  # [R, Q, 2 * E]
         margins = _margins(victim, clean[small[rest]], goal[small[rest]], edits, threat)
         _keep_best(adv, clean, small[rest], edits, margins)
     return adv

@@ -26,6 +26,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
+from spikeproof.attacks.edits import direction
 from spikeproof.attacks.refine import exhaust_small, prune
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
@@ -41,8 +42,8 @@ class SparseFlip:
     ``grow`` and ``shrink`` are the factors on k after a miss and a hit. A sample leaves the
     batch after ``patience`` steps without a smaller result, or when a single edit is enough.
     ``loss`` is what is climbed. With a ``start`` above 0 the first wishes are drawn at random, with
-    the weight of so many steps: a restart looks elsewhere. Weak edits are taken back in the end
-    unless it does not prune (``prunes``), which is for what refines the result itself.
+    the weight of so many steps: a restart looks elsewhere. If it ``refines``, results are made
+    cheaper in the end; whoever does that better can do without.
     """
 
     mode: Literal["minimum", "budget"] = "minimum"
@@ -53,7 +54,7 @@ class SparseFlip:
     patience: int = 15
     loss: Loss = margin
     start: float = 0.0
-    prunes: bool = True
+    refines: bool = True
 
     def __call__(
         self, victim: Victim, x: Cells, goal: Goal, threat: Threat, *, rng: Generator
@@ -99,9 +100,8 @@ class SparseFlip:
             reach = goal[live].margin(victim.logits(adv))
             self._record(live, x[live], adv, reach, threat, found, cost, stale)
         done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
-        if len(done):
-            if self.prunes:
-                found[done] = prune(victim, x[done], found[done], goal[done], threat)
+        if len(done) and self.refines:
+            found[done] = prune(victim, x[done], found[done], goal[done], threat)
             found[done] = exhaust_small(
                 victim, x[done], found[done], goal[done], threat, wish[done]
             )
@@ -140,11 +140,6 @@ class SparseFlip:
         if len(live):
             found[live] = adv
         return found
-
-
-def direction(clean: Cells) -> Cells:
-    """The only possible edit of each cell: +1 for an empty one, minus its content otherwise."""
-    return torch.where(clean == 0, torch.ones_like(clean), -clean)
 
 
 def normalised(gain: Gain) -> Gain:

@@ -20,8 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spikeproof.attacks.edits import edits, separable
-from spikeproof.attacks.sparse_flip import direction
+from spikeproof.attacks.edits import direction, edits, separable
 from spikeproof.attacks.victim import Near, Victim
 from spikeproof.engine import changed
 from spikeproof.goals import Goal

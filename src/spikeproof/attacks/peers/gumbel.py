@@ -28,8 +28,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from spikeproof.attacks.edits import direction
 from spikeproof.attacks.peers.fewest import per_recording, trimmed
-from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.universal import falling
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat

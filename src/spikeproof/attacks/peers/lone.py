@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spikeproof.attacks.edits import lone
-from spikeproof.attacks.sparse_flip import direction
+from spikeproof.attacks.edits import direction, lone
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats import Flip, Patch, Threat, unlimited
 from spikeproof.types import Cells, Gain

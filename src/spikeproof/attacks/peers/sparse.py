@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
+from spikeproof.attacks.edits import direction
 from spikeproof.attacks.peers.fewest import per_recording, trimmed
-from spikeproof.attacks.sparse_flip import direction
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Loss, cross_entropy
