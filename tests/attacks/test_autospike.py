@@ -82,10 +82,10 @@ def test_what_fell_to_little_more_is_searched_for_from_beyond(victims):
     attack = AutoSpike("budget", steps=12, near=True)
     names = [stage.name for stage in attack.stages(Flip(3), goal)]
     assert names == [
-        "from beyond",
-        "from beyond (margin)",
         "from beyond (restart)",
         "from beyond (restart 2)",
+        "from beyond (restart 3)",
+        "from beyond (restart 4)",
     ]
     found = attack.evaluate(Victim(net), x, goal, Flip(3), rng=rng())
     assert Flip(3).check(x, found.adv).ok.all()

@@ -61,6 +61,8 @@ from spikeproof.types import Cells, Model, PerSample
 Mode = Literal["minimum", "budget"]
 
 _RESTART = 3.0  # gradient steps that a random start weighs
+_LEAP = 1.5  # short searches reach many edits soon
+_WAYS = 4  # from beyond a budget
 _QUERIES = 25  # of Square, for each gradient step of the others
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
 _LOOK = 8  # recordings that are asked for a gradient
@@ -126,7 +128,7 @@ class AutoSpike:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
         found = stages(threat, goal, self.mode, self.steps, quick=self.quick)
         if self.near and self.mode == "budget" and isinstance(threat, Flip | Retime) and gradients:
-            return tuple(stage for stage in found if isinstance(stage.attack, FromBeyond))
+            return _beyond(*_briefly(self.steps, self.quick))[-_WAYS:]  # others than before
         if isinstance(threat, Ball):  # whose stages ask without gradients too
             asking = tuple(s for s in found if _asks(s))
             return found if gradients else (*self._carried(threat, None), *asking)
@@ -199,9 +201,7 @@ def stages(
         return _image_stages(threat, goal, mode, steps)
     plain = SparseFlip(mode, steps)
     seen = 0 if quick else None
-    walk = _BRIEF if quick else Walk()
-    walk = replace(walk, rounds=min(walk.rounds, steps))
-    brief = SparseFlip("minimum", max(1, steps // (4 if quick else 2)), refines=False)
+    brief, walk = _briefly(steps, quick)
     walked = mode == "minimum" and separable(threat)  # the walk makes more of what is found
     if walked:
         first = brief
@@ -215,7 +215,7 @@ def stages(
         Stage("cross-entropy", second, surrogate=TURNS, sample=seen),
     ]
     if mode == "budget" and isinstance(threat, Flip | Retime):
-        found += _beyond(brief, walk, quick)
+        found += _beyond(brief, walk)[:_WAYS]
     last = [
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
@@ -234,14 +234,23 @@ def stages(
     return tuple(found)
 
 
-def _beyond(search: SparseFlip, walk: Walk, quick: bool) -> list[Stage]:
-    """Ways from beyond the budget; each start leads to other places of the boundary."""
+def _briefly(steps: int, quick: bool) -> tuple[SparseFlip, Walk]:
+    """A short search, and the walk that makes more of what it finds."""
+    walk = _BRIEF if quick else Walk()
+    brief = SparseFlip("minimum", max(1, steps // (3 if quick else 2)), leap=_LEAP, refines=False)
+    return brief, replace(walk, rounds=min(walk.rounds, steps))
+
+
+def _beyond(search: SparseFlip, walk: Walk) -> tuple[Stage, ...]:
+    """Ways from beyond the budget; the last ones, from random starts, repeat no other search."""
     entropy = replace(search, loss=cross_entropy)
-    starts = {"from beyond": entropy, "from beyond (margin)": search}
-    if not quick:
-        again = replace(entropy, start=_RESTART)
-        starts |= {f"from beyond (restart{turn})": again for turn in ("", " 2")}
-    return [Stage(name, FromBeyond(one, walk), surrogate=TURNS) for name, one in starts.items()]
+    again, other = (replace(one, start=_RESTART) for one in (entropy, search))
+    starts = {"": entropy, " (margin)": search, " (restart)": again, " (restart 2)": again}
+    starts |= {" (restart 3)": again, " (restart 4)": other}
+    return tuple(
+        Stage(f"from beyond{how}", FromBeyond(one, walk), surrogate=TURNS)
+        for how, one in starts.items()
+    )
 
 
 def _known(threat: Threat) -> None:

@@ -39,9 +39,9 @@ from spikeproof.types import Cells, Gain, PerSample
 class SparseFlip:
     """``steps`` gradient steps at most; ``first`` edits are tried first (minimum mode).
 
-    ``grow`` and ``shrink`` are the factors on k after a miss and a hit. A sample leaves the
-    batch after ``patience`` steps without a smaller result, or when a single edit is enough.
-    ``loss`` is what is climbed. With a ``start`` above 0 the first wishes are drawn at random, with
+    ``grow`` and ``shrink`` are the factors on k after a miss and a hit, ``leap`` that after a miss
+    before the first hit. A sample leaves the batch after ``patience`` steps without a smaller
+    result, or when a single edit is enough. ``loss`` is what is climbed. With a ``start`` above 0 the first wishes are drawn at random, with
     the weight of so many steps: a restart looks elsewhere. If it ``refines``, results are made
     cheaper in the end; whoever does that better can do without.
     """
@@ -51,6 +51,7 @@ class SparseFlip:
     first: int = 64
     grow: float = 1.15
     shrink: float = 0.85
+    leap: float = 1.15
     patience: int = 15
     loss: Loss = margin
     start: float = 0.0
@@ -91,7 +92,8 @@ class SparseFlip:
                 self._record(live, clean, adv, reach, threat, found, cost, stale)
                 spent = cost[live].clamp(max=1e9).long()
                 down = (torch.minimum(k[live], spent) * self.shrink).long()
-                up = torch.minimum((k[live] * self.grow).ceil().long(), limit[live])
+                grow = torch.where(torch.isfinite(cost[live]), self.grow, self.leap)
+                up = torch.minimum((k[live] * grow).ceil().long(), limit[live])
                 k[live] = torch.where(reach > 0, down, torch.minimum(up, spent - 1)).clamp(min=1)
             wish[live] += normalised(gradient * direction(clean))
             live = live[(cost[live] > 1) & (stale[live] < self.patience)]

@@ -13,9 +13,9 @@ from spikeproof.audit.settings import Norm
 from spikeproof.goals import Mislead
 from spikeproof.threats import L0, L2, Ball, Flip, Linf, Retime, Threat
 
-# Times the budget. More ways from beyond brought the fewest edits to 1/1.1 for 16 of 99 recordings,
-# to 1/1.15 for 4; of 39 images 3 fell at 1/1.1 of the smallest change found before, none at 1/1.2.
-_NEAR, _NEAR_SIZE = 1.15, 1.25
+# Times the budget. Four more ways from beyond brought the fewest flips to 1/1.1 for 20 of 99
+# recordings, to 1/1.15 for 10; of 39 images 3 fell at 1/1.1 of the smallest change, none at 1/1.2.
+_NEAR, _NEAR_SIZE = 1.2, 1.25
 
 Budgets: TypeAlias = tuple[tuple[float, Flip | Linf], ...]
 """Figures that name the budgets, ascending, and the threats with these budgets."""
