@@ -41,9 +41,10 @@ class SparseFlip:
 
     ``grow`` and ``shrink`` are the factors on k after a miss and a hit, ``leap`` that after a miss
     before the first hit. A sample leaves the batch after ``patience`` steps without a smaller
-    result, or when a single edit is enough. ``loss`` is what is climbed. With a ``start`` above 0 the first wishes are drawn at random, with
-    the weight of so many steps: a restart looks elsewhere. If it ``refines``, results are made
-    cheaper in the end; whoever does that better can do without.
+    result, or when a single edit is enough. ``loss`` is what is climbed. With a ``start`` above 0
+    the first wishes are drawn at random, with the weight of so many steps: a restart looks
+    elsewhere. If it ``refines``, results are made cheaper in the end; whoever does that better can
+    do without.
     """
 
     mode: Literal["minimum", "budget"] = "minimum"
