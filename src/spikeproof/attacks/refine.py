@@ -120,8 +120,9 @@ def _margins(victim: Victim, clean: Cells, goal: Goal, edits: Tensor, threat: Th
         part, cells = part[allowed], cells[allowed]
         if len(part):
             values = flipped(before[allowed].flatten(1).gather(1, cells))
-            few, place = who[part].unique(return_inverse=True)  # one or two are known at once
-            logits = victim.around(clean[few])(place, cells, values)
+            first, last = int(who[part[0]]), int(who[part[-1]])  # one or two are known at once
+            near = victim.around(clean[first : last + 1])
+            logits = near(who[part] - first, cells, values)
             margins[part] = goal[who[part]].margin(logits).to(margins)
     return margins.view(samples, tries)
 
