@@ -44,7 +44,7 @@ from spikeproof.types import Model
 
 OURS = ("AutoSpike", "AutoSpike, quick", "SparseFlip")
 SDA = ("SDA with PDSG", "SDA, our surrogate")
-FOOL = ("SpikeFool, lambda 2", "SpikeFool, lambda 1")
+SPIKEFOOL = ("SpikeFool, lambda 2", "SpikeFool, lambda 1")
 PUBLISHED: dict[str, Attack] = {
     "SDA in SpikingJelly": SparseDynamic(),
     "SpikeFool in S.Jelly": SpikeFool(),
@@ -55,8 +55,8 @@ ATTACKS: dict[str, Attack] = {
     "SparseFlip": SparseFlip(),
     SDA[0]: SparseDynamic(),
     SDA[1]: SparseDynamic(surrogate=None),
-    FOOL[0]: SpikeFool(),
-    FOOL[1]: SpikeFool(1.0),
+    SPIKEFOOL[0]: SpikeFool(),
+    SPIKEFOOL[1]: SpikeFool(1.0),
     "SCG": SpikeCompatible(),
     "RGA, FGSM": RateAttack(steps=1),
     "RGA, PGD": RateAttack(),
@@ -181,7 +181,7 @@ def main() -> None:
             found[name] = run()
             show(name, found[name])
     print()
-    for ours, theirs in product(OURS, (*SDA, *FOOL, *PUBLISHED)):
+    for ours, theirs in product(OURS, (*SDA, *SPIKEFOOL, *PUBLISHED)):
         if ours in found and theirs in found:
             compare(f"{ours} / {theirs}", found[ours], found[theirs])
 

@@ -87,8 +87,10 @@ def test_what_fell_to_little_more_is_searched_for_from_beyond(victims):
         "from beyond (restart 3)",
         "from beyond (restart 4)",
     ]
-    found = attack.evaluate(Victim(net), x, goal, Flip(3), rng=rng())
-    assert Flip(3).check(x, found.adv).ok.all()
+    for threat in (Flip(3), Retime(2, 3)):
+        found = attack.evaluate(Victim(net), x, goal, threat, rng=rng())
+        assert [did.name for did in found.did] == names
+        assert threat.check(x, found.adv).ok.all()
     # whatever gives no gradient, and other threats, are attacked as ever
     whole = AutoSpike("budget", steps=12)
     for threat, gradients in ((Flip(3), False), (Patch(4, 4, (1, 1)), True)):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.edits import Edits, edits, lone, separable
+from spikeproof.attacks.edits import Edits, edits, lone, separable, wanted
 from spikeproof.threats import Flip, Linf, Patch, Retime, Threat
 from spikeproof.threats.base import active
 
@@ -52,6 +52,23 @@ def test_recordings_without_edits():
         cells, real = none.some(torch.zeros(len(clean), dtype=torch.long), 3)
         assert cells.shape[:2] == real.shape == (len(clean), 3)
         assert not real.any()
+
+
+def test_the_most_wanted_moves_are_all_that_there_are_in_order():
+    clean, _, wish = pair(Retime(1))
+    every = wanted(Retime(1), clean, wish, 10**6)
+    for i, count in enumerate(every.count.tolist()):
+        mine = every.cells[i, :count]
+        events = clean[i].flatten().nonzero().flatten().tolist()
+        steps = [(e, e + s * 32) for e in events for s in (-1, 1) if 0 <= e + s * 32 < 192]
+        free = {(e, to) for e, to in steps if clean[i].flatten()[to] == 0}
+        assert {(a, b) for a, b in mine.tolist()} == free
+        assert len(mine) == len(free)
+        worth = wish[i].flatten()[mine].sum(1)
+        assert torch.equal(worth, worth.sort(descending=True).values)
+    few = wanted(Retime(1), clean, wish, 4)
+    assert torch.equal(few.cells, every.cells[:, :4])
+    assert few.count.tolist() == [4] * len(clean)
 
 
 def test_windows_go_on_or_around():

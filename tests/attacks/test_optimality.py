@@ -19,7 +19,8 @@ ATTACKS = {
     "AutoSpike, quick": AutoSpike(queries=40, quick=True),
 }
 THREATS = {"flips": Flip(), "moves": Retime(2)}
-LEAST = {"sparse flip": 0.8}  # share of the true minima to be found; of AutoSpike nearly all
+# Enough cases of each minimum, and the share of them that sparse flip finds; AutoSpike nearly all.
+CASES, LEAST = {"flips": 8, "moves": 5}, {"flips": 0.9, "moves": 0.8}
 
 
 def singles(threat, x):
@@ -69,12 +70,15 @@ def test_true_minima_are_found(line, what, record_property):
         assert threat.check(cells, adv).ok.all()
         with torch.no_grad():
             fooled = net(adv).argmax(1) != labels
+        assert fooled.all() or what == "moves"  # of which no number is enough for some
         cost = torch.where(fooled, threat.cost(cells, adv), torch.inf)
         assert (cost >= true).all()
         for n in (1, 2):
             found, there = int((cost == true)[true == n].sum()), int((true == n).sum())
             print(f"{line}, {what}, {name}: minimum {n} found in {found} of {there}")
             record_property(f"{name} found {n}", f"{found} of {there}")
-            assert there >= 5  # enough cases of both kinds
+            assert there >= CASES[what]
         small = true < 3
-        assert (cost == true)[small].float().mean() >= LEAST.get(name, 0.95)
+        assert (cost == true)[small].float().mean() >= (
+            LEAST[what] if name == "sparse flip" else 0.95
+        )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikeproof.attacks.refine import exhaust_small, prune
+from spikeproof.attacks.refine import exhaust, exhaust_small, prune
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Mislead
 from spikeproof.threats import Flip, Retime
@@ -83,3 +83,15 @@ def test_edits_that_the_threat_refuses_are_never_asked_about():
     kept = exhaust_small(victim, clean, adv, GOAL, threat, torch.zeros_like(adv))
     assert torch.equal(kept, adv)
     assert victim.queries.forwards == 0
+
+
+@pytest.mark.parametrize(("level", "fewest"), [(4.5, 1), (7.5, 2), (10.5, 4)])
+def test_small_results_of_moves_become_the_smallest(level, fewest):
+    """Moves of four events from the first bin are worth 0.5, 2.5, 3.5 and 4.6."""
+    victim = Victim(Weighs([0.0] * 4 + [0.5, 2.5, 3.5, 4.6], level))
+    clean = torch.zeros(2, 2, 1, 1, 4)
+    clean[:, 0] = 1
+    adv = exhaust(victim, clean, clean.flip(1), GOAL, Retime(1))
+    assert Retime(1).check(clean, adv).ok.all()
+    assert victim.reached(adv, GOAL).all()
+    assert Retime(1).cost(clean, adv).tolist() == [fewest] * 2  # triples are not tried

@@ -38,7 +38,7 @@ from torch import Generator
 from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.base import Attack
 from spikeproof.attacks.dual_averaging import DualAveraging
-from spikeproof.attacks.edits import lone, separable
+from spikeproof.attacks.edits import lone
 from spikeproof.attacks.ensemble import Did, Search, Stage
 from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.queries import Decision, Evolution, Greedy, Polish
@@ -202,17 +202,10 @@ def stages(
     plain = SparseFlip(mode, steps)
     seen = 0 if quick else None
     brief, walk = _briefly(steps, quick)
-    walked = mode == "minimum" and separable(threat)  # the walk makes more of what is found
-    if walked:
-        first = brief
-    elif mode == "minimum" and not quick:
-        first = SparseFlip("minimum", steps * 5 // 2, patience=30)
-    else:
-        first = plain
-    second = replace(brief if walked else plain, loss=cross_entropy)
+    first = brief if mode == "minimum" else plain  # of that the walk makes more
     found = [
         Stage("gradients", first, surrogate=TURNS),
-        Stage("cross-entropy", second, surrogate=TURNS, sample=seen),
+        Stage("cross-entropy", replace(first, loss=cross_entropy), surrogate=TURNS, sample=seen),
     ]
     if mode == "budget" and isinstance(threat, Flip | Retime):
         found += _beyond(brief, walk)[:_WAYS]
@@ -228,7 +221,7 @@ def stages(
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
     found += [replace(stage, sample=0) for stage in last]
-    if walked:
+    if mode == "minimum":
         found.append(Stage("walk", walk, "refinement", TURNS))
         found.append(Stage("single edits and pairs", exhaust, "refinement", SHARP))
     return tuple(found)
@@ -245,11 +238,16 @@ def _beyond(search: SparseFlip, walk: Walk) -> tuple[Stage, ...]:
     """Ways from beyond the budget; the last ones, from random starts, repeat no other search."""
     entropy = replace(search, loss=cross_entropy)
     again, other = (replace(one, start=_RESTART) for one in (entropy, search))
-    starts = {"": entropy, " (margin)": search, " (restart)": again, " (restart 2)": again}
-    starts |= {" (restart 3)": again, " (restart 4)": other}
+    searches = {
+        "from beyond": entropy,
+        "from beyond (margin)": search,
+        "from beyond (restart)": again,
+        "from beyond (restart 2)": again,
+        "from beyond (restart 3)": again,
+        "from beyond (restart 4)": other,
+    }
     return tuple(
-        Stage(f"from beyond{how}", FromBeyond(one, walk), surrogate=TURNS)
-        for how, one in starts.items()
+        Stage(name, FromBeyond(one, walk), surrogate=TURNS) for name, one in searches.items()
     )
 
 

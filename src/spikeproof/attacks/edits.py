@@ -37,11 +37,8 @@ class Edits:
             real, place = slots < count, place % count.clamp(min=1)
         else:
             real = place < count
-        kept = place.clamp(max=max(0, self.cells.shape[1] - 1))
-        if not self.cells.shape[1]:
-            return self.cells.new_zeros(len(real), most, self.cells.shape[2]), real & False
-        index = kept.unsqueeze(2).expand(-1, -1, self.cells.shape[2])
-        return self.cells.gather(1, index), real
+        place = place.clamp(max=self.cells.shape[1] - 1).unsqueeze(2)
+        return self.cells.gather(1, place.expand(-1, -1, self.cells.shape[2])), real
 
 
 def separable(threat: Threat) -> bool:
@@ -92,7 +89,8 @@ def _in_order(sample: Tensor, cells: Tensor, value: Gain, weakest: bool) -> Edit
     sample, cells = sample[order], cells[order]
     count = sample.bincount(minlength=len(value))
     place = torch.arange(len(sample)) - (count.cumsum(0) - count)[sample]
-    table = cells.new_zeros(len(value), int(count.max()) if len(count) else 0, cells.shape[1])
+    most = max(1, int(count.max())) if len(count) else 1
+    table = cells.new_zeros(len(value), most, cells.shape[1])
     table[sample, place] = cells
     return Edits(table, count)
 

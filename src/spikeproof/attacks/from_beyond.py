@@ -36,8 +36,7 @@ class FromBeyond:
         free, limit = unlimited(threat), threat.limit(x)
         adv = self.search(victim, x, goal, free, rng=rng)
         adv = self.walk(victim, x, adv, goal, free, limit)
-        over = threat.cost(x, adv) > limit
-        adv[over] = exhaust(victim, x[over], adv[over], goal[over], free)
+        adv = exhaust(victim, x, adv, goal, free)
         over = threat.cost(x, adv) > limit
         adv[over] = x[over]
         return adv

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spikeproof.attacks.edits import direction, separable, wanted
+from spikeproof.attacks.edits import direction, wanted
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
@@ -87,13 +87,13 @@ def exhaust_small(
 ) -> Cells:
     """Try all single edits and pairs of edits among the most wanted, where ``adv`` is small.
 
-    Edits that the threat's check refuses count as misses; where edits cannot be told apart nothing
-    is tried.
+    Edits that the threat's check refuses count as misses, so do those that fill up a short list of
+    moves. The threat's edits must be separable.
     """
     adv = adv.clone()
     cost = threat.cost(clean, adv)
     small = ((cost > 1) & (cost <= SMALL)).nonzero().squeeze(1)
-    if not len(small) or not separable(threat):
+    if not len(small):
         return adv
     singles = wanted(threat, clean[small], wish[small], SINGLES).cells  # [S, M, E]
     margins = _margins(victim, clean[small], goal[small], singles, threat)

@@ -2,11 +2,11 @@
 
 An attack that selects by accumulated gradients ends near the boundary with edits that were worth
 it on average. Here each edit is asked for its worth where the recording now stands. The gradient
-names the weakest edits and the strongest cells that are not edited; each of these is tried alone,
+names the weakest edits and the strongest that are not made; each of these is tried alone,
 all in one batch, so that its worth is measured and not estimated (finite differences). Then for
 each number of edits that might be saved the combination that should stay furthest inside is tried,
 and the cheapest that reaches the goal is the next place to stand; of equally cheap ones the
-deepest, as from there more can be saved. Where nothing is found the next edits and cells in the
+deepest, as from there more can be saved. Where nothing is found the next ones in the
 gradient's order are asked, with the surrogate whose turn it is. Sparse attacks refine likewise by
 taking edits back (Lun et al., CVPR 2025) or coordinate by coordinate (Modas et al., CVPR 2019);
 swapping several at once is what lets it pass local minima.
