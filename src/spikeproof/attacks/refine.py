@@ -1,9 +1,9 @@
 """Making a successful adversarial recording cheaper, by asking the model.
 
 :func:`prune` takes edits back: the contribution of each edit is estimated by the gradient at the
-adversarial recording, and the largest set of weak edits that can be taken back while the goal
-stays reached is found by bisection, all samples at once. :func:`exhaust` finishes cheap results:
-every promising single edit, then every promising pair, is tried.
+adversarial recording, and how many of the weakest can be taken back while the goal stays reached is
+asked by halving, all samples at once. :func:`exhaust` finishes cheap results: every promising
+single edit, then every promising pair, is tried.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
 from spikeproof.threats.base import counted, flipped
-from spikeproof.types import Cells, Gain
+from spikeproof.types import Cells, Counts, Gain
 
 SMALL = 4  # results of at most so many edits are worth an exhaustive second look
 SINGLES = 256  # edits tried alone
 PAIRED = 24  # edits tried in pairs
 _AT_ONCE = 256  # tries held in memory together
+_HALVINGS = 4  # of a round of pruning: more find little that the next round does not
+_LATER = 4  # one of so many edits may be taken back after the first round
 
 
 def prune(
@@ -33,33 +35,46 @@ def prune(
     rounds: int = 2,
     guide: Victim | None = None,
 ) -> Cells:
-    """``adv`` with as many edits taken back as bisection finds, the goal still reached.
+    """``adv`` with as many edits taken back as few halvings find, the goal still reached.
 
-    The gradients that order the edits are those of ``guide``, if it is another model.
+    The gradients that order the edits are those of ``guide``, if it is another model; they are
+    taken anew for every round.
 
     Under threats whose edits hang together (moves in time) a result that the threat's check
     refuses is dropped, so ``adv`` never gets worse.
     """
-    for _ in range(rounds):
-        _, gradient = (victim if guide is None else guide).gradient(adv, goal)
-        changed = adv != clean
-        keeps = torch.where(changed, gradient * (adv - clean), torch.inf).flatten(1)
-        edits = counted(changed)
-        weakest = keeps.argsort(1)[:, : int(edits.max())]
-        low, high = torch.zeros_like(edits), edits  # low can be taken back, high cannot
-        best = adv
-        while bool((high - low > 1).any()):
-            middle = (low + high) // 2
-            trial = _take_back(clean, adv, weakest, middle)
-            works = victim.reached(trial, goal) & threat.check(clean, trial).ok
-            works &= middle > low
-            best = torch.where(works.view(-1, 1, 1, 1, 1), trial, best)
-            low = torch.where(works, middle, low)
-            high = torch.where(works, high, torch.maximum(middle, low + 1))
-        if not bool((low > 0).any()):
+    adv, live = adv.clone(), torch.arange(len(adv))
+    for turn in range(rounds):
+        if not len(live):
             break
-        adv = best
+        here = adv[live]
+        _, gradient = (victim if guide is None else guide).gradient(here, goal[live])
+        best, saved = _halved(victim, clean[live], here, gradient, goal[live], threat, turn)
+        adv[live], live = best, live[saved > 0]
     return adv
+
+
+def _halved(
+    victim: Victim, clean: Cells, adv: Cells, gradient: Gain, goal: Goal, threat: Threat, turn: int
+) -> tuple[Cells, Counts]:
+    """``adv`` with its weakest edits taken back, and how many."""
+    changed = adv != clean
+    keeps = torch.where(changed, gradient * (adv - clean), torch.inf).flatten(1)
+    edits = counted(changed)
+    weakest = keeps.argsort(1)[:, : int(edits.max())]
+    low, best = torch.zeros_like(edits), adv.clone()  # low can be taken back, high is not tried
+    high = edits if turn == 0 else torch.minimum(edits, edits // _LATER + 2)
+    for _ in range(_HALVINGS):
+        left = (high - low > 1).nonzero().squeeze(1)
+        if not len(left):
+            break
+        middle = (low + high)[left] // 2
+        trial = _take_back(clean[left], adv[left], weakest[left], middle)
+        works = victim.reached(trial, goal[left]) & threat.check(clean[left], trial).ok
+        best[left[works]] = trial[works]
+        low[left[works]] = middle[works]
+        high[left[~works]] = middle[~works]
+    return best, low
 
 
 def _take_back(clean: Cells, adv: Cells, weakest: Tensor, count: Tensor) -> Cells:
