@@ -1,6 +1,7 @@
 """How many queries do attacks without gradients need, and what do they find with these?
 
-    python benchmarks/queries.py net.safetensors recordings [number of recordings] [queries ...]
+    python benchmarks/queries.py [--model net.safetensors] [--data recordings] [--recordings 24]
+        [--queries 250 1000]
 
 Fewest flips on the same recordings: sparse flip with gradients first, then each attack that only
 asks, with so many forward passes per recording.
@@ -8,7 +9,7 @@ asks, with so many forward passes per recording.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -26,14 +27,24 @@ from spikeproof.goals import Mislead
 from spikeproof.threats import Flip
 
 
-def main(model: str, data: str, recordings: int = 24, *queries: int) -> None:
-    settings = Settings(recordings=recordings + recordings // 4 + 2, learn=1)
-    subject = subject_of(ModelChoice(Path(model)), DataChoice(data), settings)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=Path, default=None, help="default: the shipped network")
+    parser.add_argument("--data", default=None, help="default: the embedded digits")
+    parser.add_argument("--holdout", type=int, default=None, help="as the model was trained with")
+    parser.add_argument("--recordings", type=int, default=24)
+    parser.add_argument("--queries", type=int, nargs="*", default=(1000,), help="of each recording")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    n, seed = given.recordings, given.seed
+    settings = Settings(recordings=n + n // 4 + 2, learn=1, seed=seed)  # some are got wrong
+    data = DataChoice(given.data, holdout=given.holdout)
+    subject = subject_of(ModelChoice(given.model), data, settings)
     x, labels = subject.clean(torch.arange(len(subject))), subject.labels
-    right = (answer(subject.model, x).argmax(1) == labels).nonzero().squeeze(1)[:recordings]
+    right = (answer(subject.model, x).argmax(1) == labels).nonzero().squeeze(1)[:n]
     x, labels = x[right], labels[right]
     runs: list[tuple[str, Attack]] = [("sparse flip (gradients)", SparseFlip())]
-    for most in queries or (1000,):
+    for most in given.queries:
         runs += [
             (f"greedy, {most}", Greedy(queries=most)),
             (f"decision, {most}", Decision(queries=most)),
@@ -42,8 +53,8 @@ def main(model: str, data: str, recordings: int = 24, *queries: int) -> None:
     head = f"{'attack':26}{'fooled':>8}{'median':>8}{'95 %':>14}{'mean':>8}{'forwards':>10}"
     print(f"{head}{'gradients':>11}{'seconds':>9}")
     for name, attack in runs:
-        began, victim = time.perf_counter(), Victim(subject.model)
-        rng = torch.Generator().manual_seed(0)
+        began, victim = time.perf_counter(), Victim(subject.model, fast=True)
+        rng = torch.Generator().manual_seed(seed)
         adv = attack(victim, x, Mislead(labels), Flip(), rng=rng)
         outcome = judge(subject.model, x, adv, Mislead(labels), Flip())
         flips = summary(outcome.cost[outcome.success].tolist())
@@ -59,4 +70,4 @@ def main(model: str, data: str, recordings: int = 24, *queries: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], *map(int, sys.argv[3:]))
+    main()
