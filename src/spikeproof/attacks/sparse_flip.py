@@ -83,11 +83,11 @@ class SparseFlip:
         live = torch.arange(len(x))
         cost[victim.reached(x, goal)] = 0
         live = live[cost > 0]
-        adv = x[live]
+        clean, way, wished = x[live], direction(x[live]), wish[live]  # of those that are live
+        adv = clean
         for step in range(self.steps):
             if not len(live):
                 break
-            clean = x[live]
             reach, gradient = victim.gradient(adv, goal[live], self.loss)
             if step > 0:  # the first step only looks at the clean recording
                 self._record(live, clean, adv, reach, threat, found, cost, stale)
@@ -96,12 +96,16 @@ class SparseFlip:
                 grow = torch.where(torch.isfinite(cost[live]), self.grow, self.leap)
                 up = torch.minimum((k[live] * grow).ceil().long(), limit[live])
                 k[live] = torch.where(reach > 0, down, torch.minimum(up, spent - 1)).clamp(min=1)
-            wish[live] += normalised(gradient * direction(clean))
-            live = live[(cost[live] > 1) & (stale[live] < self.patience)]
-            adv = threat.select(x[live], wish[live], k[live])
+            wished += normalised(gradient * way)
+            stays = (cost[live] > 1) & (stale[live] < self.patience)
+            if not bool(stays.all()):
+                wish[live] = wished
+                live, clean, way, wished = live[stays], clean[stays], way[stays], wished[stays]
+            adv = threat.select(clean, wished, k[live])
+        wish[live] = wished
         if len(live):
             reach = goal[live].margin(victim.logits(adv))
-            self._record(live, x[live], adv, reach, threat, found, cost, stale)
+            self._record(live, clean, adv, reach, threat, found, cost, stale)
         done = (torch.isfinite(cost) & (cost > 0)).nonzero().squeeze(1)
         if len(done) and self.refines:
             found[done] = prune(victim, x[done], found[done], goal[done], threat)

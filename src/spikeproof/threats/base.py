@@ -107,12 +107,13 @@ def best(gain: Gain, count: Counts) -> Mask:
         return wanted.view_as(gain)
     count = count.unsqueeze(1)
     last = flat.topk(most, dim=1).values.gather(1, (count - 1).clamp(0, most - 1))
-    above, level = flat > last, flat == last
-    room = count - counted(above).unsqueeze(1)
+    last = torch.where(count > 0, last.clamp(min=0), torch.inf)  # 0: all that are wanted
+    chosen, level = flat > last, flat == torch.where(last > 0, last, torch.nan)
+    room = count - counted(chosen).unsqueeze(1)
     tied = (counted(level).unsqueeze(1) > room).squeeze(1)
     if bool(tied.any()):
         level[tied] &= level[tied].cumsum(1) <= room[tied]
-    return ((above | level) & wanted & (count > 0)).view_as(gain)
+    return chosen.logical_or_(level).view_as(gain)
 
 
 def flipped(clean: Tensor) -> Tensor:
