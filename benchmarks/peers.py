@@ -54,7 +54,7 @@ SDA = ("SDA with PDSG", "SDA, our surrogate")
 SPIKEFOOL = ("SpikeFool, lambda 2", "SpikeFool, lambda 1")
 PUBLISHED: dict[str, Attack] = {
     "SDA in SpikingJelly": SparseDynamic(),
-    "SpikeFool in S.Jelly": SpikeFool(),
+    "SpikeFool in SpikingJelly": SpikeFool(),
 }
 ATTACKS: dict[str, Attack] = {
     "AutoSpike": AutoSpike(),
@@ -136,7 +136,7 @@ def show(name: str, found: Measured) -> None:
     median = "-" if flips.median is None else f"{flips.median:g} ({flips.low:g}-{flips.high:g})"
     mean = "-" if flips.mean is None else f"{flips.mean:.1f}"
     print(
-        f"{name:22}{success:>18}{median:>18}{mean:>8}{found.seconds / n:>9.2f}"
+        f"{name:26}{success:>18}{median:>18}{mean:>8}{found.seconds / n:>9.2f}"
         f"{found.processors / n:>7.2f}{found.forwards / n:>10.0f}{found.gradients / n:>11.0f}",
         flush=True,
     )
@@ -195,9 +195,15 @@ def draw(found: dict[str, Measured], path: Path) -> None:
             color=colour,
             label=label,
         )
-        for name, one in told:
+        for place, (name, one) in enumerate(told):  # many are near
+            left = label == "ours"
             axis.annotate(
-                name, (one.each, one.median), (5, 4), textcoords="offset points", fontsize=8
+                name,
+                (one.each, one.median),
+                (-5 if left else 5, -11 if left or place % 2 else 5),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                fontsize=8,
             )
     axis.set(
         xscale="log",
@@ -209,7 +215,7 @@ def draw(found: dict[str, Measured], path: Path) -> None:
         scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
         scale.set_major_formatter("{x:g}")
     axis.minorticks_off()
-    axis.margins(x=0.15, y=0.08)
+    axis.margins(x=0.22, y=0.1)
     axis.grid(color="#dddddd")
     axis.legend(frameon=False)
     figure.savefig(path, dpi=120)
@@ -247,7 +253,7 @@ def main() -> None:
         f" of {x[0].numel()} cells; {torch.get_num_threads()} threads\n"
     )
     head = ("attack", "fooled", "median", "mean", "seconds", "CPU s", "forwards", "gradients")
-    print("{:22}{:>18}{:>18}{:>8}{:>9}{:>7}{:>10}{:>11}".format(*head))
+    print("{:26}{:>18}{:>18}{:>8}{:>9}{:>7}{:>10}{:>11}".format(*head))
     SparseFlip(steps=2)(
         Victim(model, fast=True), x[:1], Mislead(y[:1]), Flip(), rng=torch.Generator()
     )
