@@ -48,7 +48,7 @@ from spikeproof.threats import Flip
 from spikeproof.types import Model
 
 OURS = ("AutoSpike", "AutoSpike, quick", "SparseFlip")
-SHORT = tuple(f"SparseFlip, {steps} steps" for steps in (6, 10, 20))
+SHORT = {f"SparseFlip, {steps} steps": steps for steps in (6, 10, 20)}
 AIM = 0.6  # of the flips of a peer
 SDA = ("SDA with PDSG", "SDA, our surrogate")
 SPIKEFOOL = ("SpikeFool, lambda 2", "SpikeFool, lambda 1")
@@ -60,9 +60,7 @@ ATTACKS: dict[str, Attack] = {
     "AutoSpike": AutoSpike(),
     "AutoSpike, quick": AutoSpike(quick=True),
     "SparseFlip": SparseFlip(),
-    SHORT[0]: SparseFlip(steps=6, leap=1.5),
-    SHORT[1]: SparseFlip(steps=10, leap=1.5),
-    SHORT[2]: SparseFlip(steps=20, leap=1.5),
+    **{name: SparseFlip(steps=steps) for name, steps in SHORT.items()},
     SDA[0]: SparseDynamic(),
     SDA[1]: SparseDynamic(surrogate=None),
     SPIKEFOOL[0]: SpikeFool(),

@@ -61,7 +61,6 @@ from spikeproof.types import Cells, Model, PerSample
 Mode = Literal["minimum", "budget"]
 
 _RESTART = 3.0  # gradient steps that a random start weighs
-_LEAP = 1.5  # short searches reach many edits soon
 _WAYS = 4  # from beyond a budget
 _QUERIES = 25  # of Square, for each gradient step of the others
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
@@ -230,7 +229,7 @@ def stages(
 def _briefly(steps: int, quick: bool) -> tuple[SparseFlip, Walk]:
     """A short search, and the walk that makes more of what it finds."""
     walk = _BRIEF if quick else Walk()
-    brief = SparseFlip("minimum", max(1, steps // (3 if quick else 2)), leap=_LEAP, refines=False)
+    brief = SparseFlip("minimum", max(1, steps // (3 if quick else 2)), refines=False)
     return brief, replace(walk, rounds=min(walk.rounds, steps))
 
 

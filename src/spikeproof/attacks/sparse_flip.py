@@ -52,7 +52,7 @@ class SparseFlip:
     first: int = 64
     grow: float = 1.15
     shrink: float = 0.85
-    leap: float = 1.15
+    leap: float = 1.5
     patience: int = 15
     loss: Loss = margin
     start: float = 0.0
