@@ -1,7 +1,7 @@
 """Does any single attack beat AutoSpike, on any of several victims, at any budget?
 
     python benchmarks/ensemble.py [--recordings 24] [--budgets 0.5%,1%,2%,4%,8%] [--cache FOLDER]
-        [--victims NAME,…] [--standing]
+        [--victims NAME,…] [--threat flip|add|remove|retime] [--standing]
 
 Attacks recordings that a victim of ``victims.py`` gets right, within shares of their active cells:
 with sparse flip under each surrogate gradient and each loss, with all the other attacks that there
@@ -42,13 +42,19 @@ from spikeproof.models import (
     PotentialDependent,
     Surrogate,
 )
-from spikeproof.threats import Flip
+from spikeproof.threats import Flip, Retime
 from spikeproof.types import Cells, Model
 
 sys.path.insert(0, str(Path(__file__).parent))
 from victims import Victims, choice, parser, victims  # the file beside this one
 
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
+THREATS: dict[str, Flip | Retime] = {
+    "flip": Flip(),
+    "add": Flip(remove=False),
+    "remove": Flip(add=False),
+    "retime": Retime(),
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ def main() -> None:
     options.add_argument("--recordings", type=int, default=24, help="of each victim")
     options.add_argument("--budgets", default="0.5%,1%,2%,4%,8%", help="shares of active cells")
     options.add_argument("--steps", type=int, default=40, help="gradient steps of each sparse flip")
+    options.add_argument("--threat", choices=THREATS, default="flip", help="edits (default: flip)")
     options.add_argument("--victims", help="some of them by name (default: all)")
     options.add_argument("--standing", action="store_true", help="attack what AutoSpike leaves")
     said = options.parse_args()
@@ -112,9 +119,10 @@ def main() -> None:
     gaps: list[Gap] = []
     for name in names:
         x, labels = drawn(made.models[name], made.cells, made.labels, said.recordings)
-        print(f"\n{name}: {len(x)} of {made.source}, all got right; success in %", flush=True)
-        budgets = shares_of(said.budgets)
-        gaps += table(name, made, x, labels, budgets, said.steps, said.standing)
+        print(f"\n{name}: {len(x)} of {made.source}, all got right; success in %")
+        print(THREATS[said.threat], flush=True)
+        threats = {share: THREATS[said.threat].at(share) for share in shares_of(said.budgets)}
+        gaps += table(name, made, x, labels, threats, said.steps, said.standing)
     worst = max(gaps, key=lambda gap: gap.points)
     low, high = worst.interval
     print(
@@ -144,7 +152,7 @@ def table(
     made: Victims,
     x: Cells,
     labels: Tensor,
-    budgets: tuple[float, ...],
+    threats: dict[float, Flip | Retime],
     steps: int,
     standing: bool,
 ) -> list[Gap]:
@@ -156,7 +164,7 @@ def table(
         hit = torch.ones(len(x), dtype=torch.bool)
         if not len(some):
             return hit
-        threat, rng, goal = Flip(share), torch.Generator().manual_seed(0), Mislead(labels[some])
+        rng, goal, threat = torch.Generator().manual_seed(0), Mislead(labels[some]), threats[share]
         victim = Victim(search, entry.surrogate, fast=True)
         try:
             adv = finished(entry.attack, victim, model, x[some], goal, threat, rng=rng)
@@ -170,7 +178,7 @@ def table(
     gaps: list[Gap] = []
     lines = {label: "" for label in ("AutoSpike", *entries(steps))}
     took = dict.fromkeys(lines, 0.0)
-    for share in budgets:
+    for share in threats:
         best = everything < 0
         for label, entry in {"AutoSpike": auto, **entries(steps)}.items():
             began = time.perf_counter()
@@ -190,7 +198,7 @@ def table(
             print(
                 f"{name}, {100 * share:g} %, {label}: {lines[label]}", file=sys.stderr, flush=True
             )
-    print(f"{'':46}" + "".join(f"{100 * b:>13g} %" for b in budgets) + f"{'s':>7}")
+    print(f"{'':46}" + "".join(f"{100 * b:>13g} %" for b in threats) + f"{'s':>7}")
     for label, line in lines.items():
         print(f"{label:46}{line}{took[label]:7.1f}", flush=True)
     return gaps

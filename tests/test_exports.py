@@ -43,3 +43,7 @@ def test_what_a_package_imports_of_its_own_is_public(package):
         and getattr(value, "__module__", "").startswith(package)
     }
     assert own <= set(getattr(module, "__all__", []))
+
+
+def test_type_checkers_of_users_read_the_annotations():
+    assert (ROOT / "py.typed").is_file()  # PEP 561

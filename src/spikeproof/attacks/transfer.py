@@ -5,7 +5,7 @@ al., AsiaCCS 2017). An attack with gradients runs on a *proxy*; what it finds ba
 proxy and rarely the victim, so the goal must be reached more and more firmly there, until the
 victim falls: by a share of how far apart the proxy's largest and smallest logits are on the clean
 recording. Then the proxy's gradient says in which order edits are taken back, and the victim how
-many can be (bisection); of images the victim says how far the change can be drawn in.
+many can be; of images the victim says how far the change can be drawn in.
 """
 
 from __future__ import annotations
