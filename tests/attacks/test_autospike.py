@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.autospike import AutoSpike, stages
+from spikeproof.attacks.autospike import AutoSpike
 from spikeproof.attacks.edits import separable
 from spikeproof.attacks.ensemble import Search, Stage
 from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.stages import climbing
 from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.errors import InvalidModel, InvalidThreat
 from spikeproof.goals import Mislead, Target
@@ -38,7 +39,7 @@ def test_no_attack_of_its_own_is_cheaper(victims, threat):
     assert torch.equal(goal.reached(net(found.adv)), fooled)
     assert torch.equal(threat.cost(x, found.adv)[fooled], found.cost[fooled])
     assert torch.equal(found.adv[~fooled], x[~fooled])
-    for stage in stages(threat, goal, "minimum", 12):
+    for stage in climbing(threat, goal, "minimum", 12):
         if stage.kind != "white-box" or stage.rank or stage.sample == 0 or stage.name == "restart":
             continue
         adv = stage.attack(Victim(net, stage.surrogate), x, goal, threat, rng=rng())
@@ -114,7 +115,7 @@ def test_every_stage_is_written_down(victims):
 def test_the_next_classes_are_targets_only_where_any_class_will_do(victims):
     labels = victims["spiking"][2]
     for goal, expected in ((Mislead(labels), [1, 2]), (Target(labels), [])):
-        ranks = [s.rank for s in stages(Flip(), goal, "minimum", 5) if s.rank]
+        ranks = [s.rank for s in climbing(Flip(), goal, "minimum", 5) if s.rank]
         assert ranks == expected
 
 

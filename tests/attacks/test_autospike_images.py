@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.autospike import AutoSpike, stages
+from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks.stages import climbing
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Mislead, Target
 from spikeproof.threats import L0, L2, Linf
@@ -48,7 +49,7 @@ def test_the_smallest_change_is_that_of_the_best_stage(seer, threat):
     assert torch.isfinite(found.cost).all()
     assert torch.allclose(threat.cost(x, found.adv), found.cost)
     assert threat.check(x, found.adv).ok.all()
-    first = stages(threat, goal, "minimum", 9)[0]
+    first = climbing(threat, goal, "minimum", 9)[0]
     adv = first.attack(Victim(net, first.surrogate), x, goal, threat, rng=rng())
     assert (found.cost <= threat.cost(x, adv)).all()
     assert any(d.cheaper for d in found.did)
@@ -56,13 +57,13 @@ def test_the_smallest_change_is_that_of_the_best_stage(seer, threat):
 
 def test_the_stages_of_images():
     labels = torch.zeros(2, dtype=torch.long)
-    names = [s.name for s in stages(Linf(0.1), Mislead(labels), "budget", 5)]
+    names = [s.name for s in climbing(Linf(0.1), Mislead(labels), "budget", 5)]
     assert names[:3] == ["margin", "dlr", "cross-entropy"]
     assert names[-4:] == ["target 2", "target 3", "square", "APGD, then square"]
-    assert stages(Linf(0.1), Mislead(labels), "budget", 5)[-2].kind == "gradient-free"
-    assert stages(L2(), Mislead(labels), "minimum", 5)[-1].kind == "refinement"
-    assert not [s for s in stages(Linf(0.1), Target(labels), "budget", 5) if s.rank]
-    last = stages(L0(3), Mislead(labels), "budget", 5)[-1]
+    assert climbing(Linf(0.1), Mislead(labels), "budget", 5)[-2].kind == "gradient-free"
+    assert climbing(L2(), Mislead(labels), "minimum", 5)[-1].kind == "refinement"
+    assert not [s for s in climbing(Linf(0.1), Target(labels), "budget", 5) if s.rank]
+    last = climbing(L0(3), Mislead(labels), "budget", 5)[-1]
     assert (last.name, last.kind) == ("sparse search", "gradient-free")
 
 

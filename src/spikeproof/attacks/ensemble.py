@@ -22,6 +22,7 @@ from spikeproof.goals import Goal, Mislead, Target
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Flags, Model, PerSample
 
+Mode = Literal["minimum", "budget"]
 Kind = Literal["white-box", "refinement", "gradient-free", "transfer"]
 Refine = Callable[[Victim, Cells, Cells, Goal, Threat], Cells]
 
@@ -93,9 +94,7 @@ class Search:
         """Recordings whose goal is not reached."""
         return torch.isinf(self.cost)
 
-    def wanted(
-        self, stage: Stage, mode: Literal["minimum", "budget"], least: float = 1.0
-    ) -> Tensor:
+    def wanted(self, stage: Stage, mode: Mode, least: float = 1.0) -> Tensor:
         """The recordings (indices) that ``stage`` should try now; what costs ``least`` is done."""
         fallen = torch.isfinite(self.cost) & (self.cost > least)
         if stage.kind == "refinement":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from spikeproof.attacks.autospike import single
+from spikeproof.attacks.stages import single
 from spikeproof.attacks.victim import SHARP, Victim
 from spikeproof.goals import Goal
 from spikeproof.models.rules import HybridGradient, RateGradient

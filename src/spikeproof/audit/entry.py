@@ -15,10 +15,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from torch import Generator, Tensor
 
-from spikeproof.attacks.autospike import AutoSpike, Mode, single
-from spikeproof.attacks.ensemble import Did
+from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks.ensemble import Did, Mode
 from spikeproof.attacks.finish import finished
 from spikeproof.attacks.learners import Learner, standard_learners
+from spikeproof.attacks.stages import single
 from spikeproof.attacks.victim import SHARP, Queries, Victim
 from spikeproof.audit.settings import Norm, Settings
 from spikeproof.audit.subject import Subject

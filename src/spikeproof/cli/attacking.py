@@ -14,8 +14,9 @@ import torch
 from torch import Generator, Tensor
 
 from spikeproof.attacks import Attack, SparseFlip, Victim, finished
-from spikeproof.attacks.autospike import AutoSpike, Mode
+from spikeproof.attacks.autospike import AutoSpike
 from spikeproof.attacks.catalogue import attack_named
+from spikeproof.attacks.ensemble import Mode
 from spikeproof.attacks.victim import SHARP
 from spikeproof.audit.inputs import Ready
 from spikeproof.audit.surrogates import Choice
