@@ -2,6 +2,7 @@
 
     python benchmarks/ensemble.py [--recordings 24] [--budgets 0.5%,1%,2%,4%,8%] [--cache FOLDER]
         [--victims NAME,…] [--threat flip|add|remove|retime] [--standing]
+        [--model net.safetensors --data recordings --holdout 200]
 
 Attacks recordings that a victim of ``victims.py`` gets right, within shares of their active cells:
 with sparse flip under each surrogate gradient and each loss, with all the other attacks that there
@@ -10,13 +11,15 @@ victim a table of success in % and, in brackets, the difference to AutoSpike in 
 above zero the single attack is better. At the end the worst of them, with the recordings behind it
 and the interval of Bonett & Price (J. Educ. Behav. Stat. 37(4), 2012) for paired shares.
 
-With ``--standing`` single attacks only see the recordings that AutoSpike did not fool; those that
-it did count as fooled by all. Where they do better than AutoSpike is thus all found, in a fraction
-of the time, and where they do worse is not looked for.
+A ``--model`` of yours is attacked in place of these victims. With ``--standing`` single attacks
+only see the recordings that AutoSpike did not fool; those that it did count as fooled by all. Where
+they do better than AutoSpike is thus all found, in a fraction of the time, and where they do worse
+is not looked for.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 import time
@@ -31,6 +34,9 @@ from spikeproof.attacks.autospike import AutoSpike
 from spikeproof.attacks.catalogue import CATALOGUE
 from spikeproof.attacks.from_beyond import FromBeyond
 from spikeproof.attacks.victim import SHARP
+from spikeproof.audit.choice import DataChoice, ModelChoice
+from spikeproof.audit.inputs import subject_of
+from spikeproof.audit.settings import Settings
 from spikeproof.cli.common import shares_of
 from spikeproof.errors import InvalidThreat
 from spikeproof.evaluate import answer, judge, proportion
@@ -112,9 +118,10 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=40, help="gradient steps of each sparse flip")
     options.add_argument("--threat", choices=THREATS, default="flip", help="edits (default: flip)")
     options.add_argument("--victims", help="some of them by name (default: all)")
+    options.add_argument("--model", type=Path, help="a network to attack in place of the victims")
     options.add_argument("--standing", action="store_true", help="attack what AutoSpike leaves")
     said = options.parse_args()
-    made = victims(choice(said))
+    made = victims(choice(said)) if said.model is None else given(said)
     names = said.victims.split(",") if said.victims else list(made.models)
     gaps: list[Gap] = []
     for name in names:
@@ -132,6 +139,16 @@ def main() -> None:
     )
     over = sum(gap.points > 1 for gap in gaps)
     print(f"better than AutoSpike by more than 1 point: {over} of {len(gaps)}")
+
+
+def given(said: argparse.Namespace) -> Victims:
+    """The network and the test recordings that the options name."""
+    n = said.recordings + said.recordings // 4 + 2  # some are got wrong
+    data = DataChoice(said.data, holdout=said.holdout if said.data else None)
+    subject = subject_of(ModelChoice(said.model), data, Settings(recordings=n, learn=1))
+    models = {"yours": subject.model}
+    cells = subject.clean(torch.arange(len(subject)))
+    return Victims(models, models, cells, subject.labels, subject.data.name)
 
 
 def drawn(model: Model, cells: Cells, labels: Tensor, n: int) -> tuple[Cells, Tensor]:
