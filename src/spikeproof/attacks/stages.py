@@ -52,6 +52,7 @@ def climbing(
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
         Stage("own surrogate", plain, surrogate=None),
+        Stage("sharp surrogate", plain, surrogate=SHARP),
         Stage("wide surrogate", plain, surrogate=ArcTan(2.0)),
         Stage("dlr", SparseFlip(mode, steps, loss=dlr), surrogate=SHARP),
         Stage("rate", plain, surrogate=RateGradient()),
@@ -59,6 +60,14 @@ def climbing(
     ]
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
+    if mode == "budget" and isinstance(
+        threat, Flip | Retime
+    ):  # no surrogate sees all, nor do turns
+        again = replace(brief, start=_RESTART)
+        last += [
+            Stage("from beyond (sharp)", FromBeyond(again, walk), surrogate=SHARP),
+            Stage("from beyond (own)", FromBeyond(brief, walk), surrogate=None),
+        ]
     found += [replace(stage, sample=0) for stage in last]
     if mode == "minimum":
         found.append(Stage("walk", walk, "refinement", TURNS))
