@@ -37,10 +37,10 @@ from torch import Generator
 from spikeproof.attacks.ensemble import Did, Mode, Search, Stage
 from spikeproof.attacks.image_stages import asks
 from spikeproof.attacks.stages import (
-    WAYS,
     asking,
     check_known,
     climbing,
+    comes_down,
     from_beyond,
     single,
     suspected,
@@ -50,7 +50,7 @@ from spikeproof.attacks.victim import Queries, Victim
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal
 from spikeproof.models.swap import takes
-from spikeproof.threats import Ball, Flip, Retime, Threat
+from spikeproof.threats import Ball, Threat
 from spikeproof.types import Cells, Model, PerSample
 
 _LOOK = 8  # recordings that are asked for a gradient
@@ -113,8 +113,8 @@ class AutoSpike:
 
     def stages(self, threat: Threat, goal: Goal, *, gradients: bool = True) -> tuple[Stage, ...]:
         """The stages for a kind of threat and goal, of a victim with or without gradients."""
-        if self.near and self.mode == "budget" and isinstance(threat, Flip | Retime) and gradients:
-            return from_beyond(self.steps, quick=self.quick)[-WAYS:]  # others than before
+        if self.near and gradients and comes_down(threat, self.mode):
+            return from_beyond(self.steps, quick=self.quick, near=True)
         found = climbing(threat, goal, self.mode, self.steps, quick=self.quick)
         if isinstance(threat, Ball):  # whose stages ask without gradients too
             return found if gradients else (*self._carried(threat), *filter(asks, found))

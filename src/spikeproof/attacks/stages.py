@@ -25,7 +25,6 @@ from spikeproof.models.rules import HybridGradient, RateGradient
 from spikeproof.models.surrogate import ArcTan, PotentialDependent
 from spikeproof.threats import Ball, Flip, Patch, Retime, Threat
 
-WAYS = 4  # from beyond a budget that are tried
 _RESTART = 3.0  # gradient steps that a random start weighs
 _SUSPECT = 4  # recordings that fell to gradients and are attacked without, too
 _BRIEF = Walk(rounds=8, singles=32)
@@ -46,8 +45,8 @@ def climbing(
         Stage("gradients", first, surrogate=TURNS),
         Stage("cross-entropy", replace(first, loss=cross_entropy), surrogate=TURNS, sample=seen),
     ]
-    if mode == "budget" and isinstance(threat, Flip | Retime):
-        found += from_beyond(steps, quick=quick)[:WAYS]
+    if comes_down(threat, mode):
+        found += from_beyond(steps, quick=quick)
     last = [
         Stage("restart", SparseFlip(mode, steps, start=_RESTART), surrogate=TURNS),
         Stage("potential-dependent", plain, surrogate=PotentialDependent()),
@@ -60,9 +59,7 @@ def climbing(
     ]
     if isinstance(goal, Mislead):
         last += [Stage(f"target {rank}", plain, surrogate=TURNS, rank=rank) for rank in (1, 2)]
-    if mode == "budget" and isinstance(
-        threat, Flip | Retime
-    ):  # no surrogate sees all, nor do turns
+    if comes_down(threat, mode):  # surrogates that take turns do not see all either
         again = replace(brief, start=_RESTART)
         last += [
             Stage("from beyond (sharp)", FromBeyond(again, walk), surrogate=SHARP),
@@ -100,19 +97,20 @@ def suspected(*, quick: bool = False) -> int:
     return _SUSPECT // (2 if quick else 1)
 
 
-def from_beyond(steps: int, *, quick: bool = False) -> tuple[Stage, ...]:
-    """Ways from beyond a budget; the last ``WAYS``, from random starts, repeat no other search."""
+def comes_down(threat: Threat, mode: Mode) -> bool:
+    """Whether a walk can come down from beyond the budget."""
+    return mode == "budget" and isinstance(threat, Flip | Retime)
+
+
+def from_beyond(steps: int, *, quick: bool = False, near: bool = False) -> tuple[Stage, ...]:
+    """Ways from beyond a budget; ``near`` ones start at random and repeat no other search."""
     search, walk = _briefly(steps, quick)
     entropy = replace(search, loss=cross_entropy)
     again, other = (replace(one, start=_RESTART) for one in (entropy, search))
-    searches = {
-        "from beyond": entropy,
-        "from beyond (margin)": search,
-        "from beyond (restart)": again,
-        "from beyond (restart 2)": again,
-        "from beyond (restart 3)": again,
-        "from beyond (restart 4)": other,
-    }
+    plain = {"from beyond": entropy, "from beyond (margin)": search}
+    restarts = {"from beyond (restart)": again, "from beyond (restart 2)": again}
+    more = {"from beyond (restart 3)": again, "from beyond (restart 4)": other}
+    searches = restarts | more if near else plain | restarts
     return tuple(
         Stage(name, FromBeyond(one, walk), surrogate=TURNS) for name, one in searches.items()
     )
