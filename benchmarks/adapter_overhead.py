@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from spikeproof.adapters import Twin, adapt, fast_twin
 from spikeproof.attacks import SparseFlip
-from spikeproof.attacks.victim import SHARP, Victim
-from spikeproof.goals import Mislead
+from spikeproof.attacks.victim import NARROW_SURROGATE, Victim
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip
 
 BATCH, BINS, SIZE, REPEATS = 16, 16, 34, 9
@@ -49,7 +49,7 @@ def main() -> None:
     for p in net.parameters():
         p.requires_grad_(False)  # as Victim does; the owner's passes are given the same start
     x = (torch.rand(BATCH, BINS, 2, SIZE, SIZE) < 0.055).float()
-    goal = Mislead(torch.zeros(BATCH, dtype=torch.long))
+    goal = Untargeted(torch.zeros(BATCH, dtype=torch.long))
     model = adapt(net, x)
 
     def owner() -> Tensor:
@@ -69,8 +69,12 @@ def main() -> None:
         "SpikingJelly alone, forward": owner_forward,
         "SpikingJelly alone": owner,
         "adapted, its own surrogate": lambda: Victim(model, surrogate=None).gradient(x, goal),
-        "adapted, swapped surrogate": lambda: Victim(model, surrogate=SHARP).gradient(x, goal),
-        "on the faster copy": lambda: Victim(twin.network, surrogate=SHARP).gradient(x, goal),
+        "adapted, swapped surrogate": lambda: Victim(model, surrogate=NARROW_SURROGATE).gradient(
+            x, goal
+        ),
+        "on the faster copy": lambda: Victim(twin.network, surrogate=NARROW_SURROGATE).gradient(
+            x, goal
+        ),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(REPEATS + 1):
@@ -85,7 +89,7 @@ def main() -> None:
         middle = statistics.median(times)
         print(f"{name:30}{1e3 * middle:18.2f}{middle / base:8.2f}")
     forward = statistics.median(seconds["SpikingJelly alone, forward"])
-    goal = Mislead(owner_forward().argmax(1))
+    goal = Untargeted(owner_forward().argmax(1))
     for name, searched in (("adapted", model), ("on the faster copy", twin.network)):
         victim = Victim(searched)
         began = time.perf_counter()

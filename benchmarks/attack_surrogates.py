@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.events.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.settings import Settings
 from spikeproof.evaluate import answer, judge, summary
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import subject_of
 from spikeproof.models.surrogate import (
     ArcTan,
     FastSigmoid,
@@ -47,7 +47,7 @@ def main(model: str, data: str, recordings: int = 50) -> None:
     subject = subject_of(ModelChoice(Path(model)), DataChoice(data), settings)
     x, labels = subject.clean(torch.arange(len(subject))), subject.labels
     right = answer(subject.model, x).argmax(1) == labels
-    x, goal = x[right], Mislead(labels[right])
+    x, goal = x[right], Untargeted(labels[right])
     print(f"{'surrogate':40}{'fooled':>8}{'median':>8}{'95 %':>12}{'mean':>8}{'seconds':>9}")
     for surrogate in SURROGATES:
         began = time.perf_counter()

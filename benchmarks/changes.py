@@ -16,14 +16,14 @@ import time
 import torch
 import torch.nn.functional as F
 
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.settings import Settings
 from spikeproof.engine import changed, engine_for
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import subject_of
 
 EACH = 64  # neighbours of a recording
 FLIPS = (1, 2, 4, 8, 16, 32, 64)
-TURNS = 7
+ALTERNATING_SURROGATES = 7
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         values = 1 - x.flatten(1)[who].gather(1, cells)
         samples = changed(x.flatten(1)[who], cells, values).view(-1, *x.shape[1:])
         whole, followed = [], []
-        for _ in range(1 + TURNS):  # the first compiles
+        for _ in range(1 + ALTERNATING_SURROGATES):  # the first compiles
             before = time.perf_counter()
             expected = engine(samples)
             between = time.perf_counter()

@@ -29,18 +29,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spikeproof.attacks import Attack, RandomEdits, SparseFlip, Victim, finished
-from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks import Attack, RandomEdits, SparseFlip, Victim, confirmed
 from spikeproof.attacks.catalogue import CATALOGUE
-from spikeproof.attacks.from_beyond import FromBeyond
-from spikeproof.attacks.victim import SHARP
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import subject_of
+from spikeproof.attacks.ensemble.autospike import AutoSpike
+from spikeproof.attacks.events.unconstrained_start import UnconstrainedStart
+from spikeproof.attacks.victim import NARROW_SURROGATE
 from spikeproof.audit.settings import Settings
 from spikeproof.cli.common import shares_of
 from spikeproof.errors import InvalidThreat
 from spikeproof.evaluate import answer, judge, proportion
-from spikeproof.goals import LOSSES, Mislead
+from spikeproof.goals import LOSSES, Untargeted
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import subject_of
 from spikeproof.models import (
     ArcTan,
     FastSigmoid,
@@ -68,7 +68,7 @@ class Entry:
     """A single attack with the surrogate it brings (None: the model's own)."""
 
     attack: Attack
-    surrogate: Surrogate | None = SHARP
+    surrogate: Surrogate | None = NARROW_SURROGATE
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,14 @@ class Gap:
 def entries(steps: int) -> dict[str, Entry]:
     """All single attacks by name."""
     found = {"random edits": Entry(RandomEdits())}
-    surrogates = (None, ArcTan(2.0), SHARP, ArcTan(8.0), FastSigmoid(), PiecewiseQuadratic(0.5))
+    surrogates = (
+        None,
+        ArcTan(2.0),
+        NARROW_SURROGATE,
+        ArcTan(8.0),
+        FastSigmoid(),
+        PiecewiseQuadratic(0.5),
+    )
     for surrogate in (*surrogates, PotentialDependent()):
         name = "the model's own" if surrogate is None else repr(surrogate)
         found[f"sparse flip, {name}"] = Entry(SparseFlip("budget", steps), surrogate)
@@ -106,7 +113,7 @@ def entries(steps: int) -> dict[str, Entry]:
             found[f"sparse flip, {name}"] = Entry(SparseFlip("budget", steps, loss=loss))
     found["sparse flip, restart"] = Entry(SparseFlip("budget", steps, start=3.0))
     found["sparse flip, fewest edits"] = Entry(SparseFlip("minimum", steps))
-    found["from beyond"] = Entry(FromBeyond(SparseFlip("minimum", steps)))
+    found["from beyond"] = Entry(UnconstrainedStart(SparseFlip("minimum", steps)))
     return found | {name: Entry(make()) for name, make in CATALOGUE.items()}
 
 
@@ -181,10 +188,14 @@ def table(
         hit = torch.ones(len(x), dtype=torch.bool)
         if not len(some):
             return hit
-        rng, goal, threat = torch.Generator().manual_seed(0), Mislead(labels[some]), threats[share]
+        rng, goal, threat = (
+            torch.Generator().manual_seed(0),
+            Untargeted(labels[some]),
+            threats[share],
+        )
         victim = Victim(search, entry.surrogate, fast=True)
         try:
-            adv = finished(entry.attack, victim, model, x[some], goal, threat, rng=rng)
+            adv = confirmed(entry.attack, victim, model, x[some], goal, threat, rng=rng)
             hit[some] = judge(model, x[some], adv, goal, threat).success
         except InvalidThreat:  # an attack of another kind of edits
             hit[some] = False

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.images import load_images
-from spikeproof.models import Described, build
+from spikeproof.models import SerializableNetwork, build
 from spikeproof.models.crossing import CrossingNetwork, times
 from spikeproof.training import TemporalPenalty
 
@@ -70,7 +70,7 @@ def main() -> None:
         print(f"{name:36}{median:8.1f}{median / relu_step:8.2f}")
 
 
-def step(network: Described, x: Tensor, labels: Tensor) -> Callable[[], None]:
+def step(network: SerializableNetwork, x: Tensor, labels: Tensor) -> Callable[[], None]:
     """A training step of ``network``."""
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
     penalty = TemporalPenalty(1.0)

@@ -20,7 +20,7 @@ from functools import partial
 import torch
 
 from spikeproof.attacks.victim import Victim
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models import scan
 from spikeproof.models.backend import backend_for
 from spikeproof.models.device import placed
@@ -53,7 +53,7 @@ def steps(device: torch.device, batch: int) -> None:
     bound = placed(twin(network), device)
     network = placed(network, device)
     x = (torch.rand(batch, 16, 2, 34, 34) < 0.055).float()
-    goal = Mislead(torch.zeros(batch, dtype=torch.long))
+    goal = Untargeted(torch.zeros(batch, dtype=torch.long))
 
     def step(model: Network) -> Callable[[], object]:
         victim = Victim(model, chunk=batch)

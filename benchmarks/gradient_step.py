@@ -38,11 +38,11 @@ from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor, nn
 
 from spikeproof.attacks import Victim
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import ready
 from spikeproof.engine import Precision, engine_for
 from spikeproof.engine.precision import bfloat16_is_faster
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import ready
 from spikeproof.models import ArcTan, Network, build, scan
 from spikeproof.models.modules import Weighted
 from spikeproof.models.neuron import LIF
@@ -86,7 +86,7 @@ def in_spikingjelly(network: Network) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
-def by_spikingjelly(net: nn.Module, x: Tensor, goal: Mislead) -> Tensor:
+def by_spikingjelly(net: nn.Module, x: Tensor, goal: Untargeted) -> Tensor:
     functional.reset_net(net)
     leaf = x.transpose(0, 1).contiguous().requires_grad_()
     margin = goal.margin(net(leaf).mean(0))
@@ -94,11 +94,11 @@ def by_spikingjelly(net: nn.Module, x: Tensor, goal: Mislead) -> Tensor:
     return gradient.transpose(0, 1)
 
 
-def by_autograd(network: Network, x: Tensor, goal: Mislead) -> Tensor:
+def by_autograd(network: Network, x: Tensor, goal: Untargeted) -> Tensor:
     return Victim(network, ArcTan(SLOPE), chunk=len(x)).gradient(x, goal)[1]
 
 
-def by_plain_loops(network: Network, x: Tensor, goal: Mislead) -> Tensor:
+def by_plain_loops(network: Network, x: Tensor, goal: Untargeted) -> Tensor:
     compiled, scan.backend_for = scan.backend_for, lambda series: "eager"
     try:
         return by_autograd(network, x, goal)
@@ -106,7 +106,7 @@ def by_plain_loops(network: Network, x: Tensor, goal: Mislead) -> Tensor:
         scan.backend_for = compiled
 
 
-def by_engine(network: Network, x: Tensor, goal: Mislead) -> Callable[[Precision], Step]:
+def by_engine(network: Network, x: Tensor, goal: Untargeted) -> Callable[[Precision], Step]:
     def prepared(precision: Precision) -> Step:
         engine = engine_for(network, precision)
         assert engine is not None
@@ -207,7 +207,7 @@ def main() -> None:
         network, x = trained(options.checkpoint, options.data, options.batch)
     else:
         network, x = drawn(options.line, options.batch)
-    goal = Mislead(torch.zeros(len(x), dtype=torch.long))
+    goal = Untargeted(torch.zeros(len(x), dtype=torch.long))
     other, engine = in_spikingjelly(network), by_engine(network, x, goal)
     alone = convolutions(network, x)
     steps: dict[str, Step] = {

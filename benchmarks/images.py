@@ -16,15 +16,24 @@ import time
 import torch
 from torch import Tensor
 
-from spikeproof.attacks import APGD, FGSM, PGD, Attack, DualAveraging, RandomEdits, Smallest, Square
-from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks import (
+    APGD,
+    FGSM,
+    PGD,
+    Attack,
+    DualAveraging,
+    MinimumNorm,
+    RandomEdits,
+    Square,
+)
+from spikeproof.attacks.ensemble.autospike import AutoSpike
 from spikeproof.attacks.victim import Victim
 from spikeproof.evaluate import answer, judge, proportion, summary
-from spikeproof.goals import LOSSES, Mislead
+from spikeproof.goals import LOSSES, Untargeted
 from spikeproof.images import ImageData, load_images
 from spikeproof.models import Direct, Encoded, NeuronSpec, build
 from spikeproof.threats import L0, L2, Ball, Linf
-from spikeproof.training import Recipe, fit
+from spikeproof.training import TrainingConfig, fit
 
 STEPS = 4  # time steps of the direct code
 LEARN = 3000  # images to train on, at most
@@ -49,7 +58,7 @@ def trained(data: ImageData, spiking: bool, epochs: int) -> Encoded:
         neuron=NeuronSpec(),
     )
     code = Direct(STEPS if spiking else 1)
-    fit(net, code(x), labels, Recipe(epochs=epochs, augment=None))
+    fit(net, code(x), labels, TrainingConfig(epochs=epochs, augment=None))
     return Encoded(code, net)
 
 
@@ -63,7 +72,7 @@ def attacks(norm: str) -> dict[str, Attack]:
 
 
 def budgets(model: Encoded, x: Tensor, labels: Tensor, norm: str) -> None:
-    goal = Mislead(labels)
+    goal = Untargeted(labels)
     every = {**attacks(norm), "AutoSpike": AutoSpike("budget")}
     print(f"{'attack':20}{'stands':>8}{'95 %':>16}{'forwards':>10}{'gradients':>10}{'seconds':>8}")
     for threat in BUDGETS[norm]:
@@ -88,10 +97,10 @@ def budgets(model: Encoded, x: Tensor, labels: Tensor, norm: str) -> None:
 
 
 def smallest(model: Encoded, x: Tensor, labels: Tensor, norm: str) -> None:
-    goal, threat = Mislead(labels), BUDGETS[norm][0].at(None)  # type: ignore[attr-defined]
+    goal, threat = Untargeted(labels), BUDGETS[norm][0].at(None)  # type: ignore[attr-defined]
     climbers = {f"APGD {name}": APGD(loss, steps=15) for name, loss in LOSSES.items()}
-    every = {name: Smallest(climber) for name, climber in climbers.items()}
-    every["dual averaging"] = Smallest(DualAveraging(steps=15))
+    every = {name: MinimumNorm(climber) for name, climber in climbers.items()}
+    every["dual averaging"] = MinimumNorm(DualAveraging(steps=15))
     print(f"{'attack':20}{'median':>8}{'95 %':>18}{'gradients':>10}{'seconds':>8}")
     for name, attack in {**every, "AutoSpike": AutoSpike()}.items():
         began, victim = time.perf_counter(), Victim(model, chunk=128)

@@ -201,7 +201,7 @@ def step(architecture: str, batch: int, chunk: int, how: str) -> float:
     import torch
 
     from spikeproof.attacks.victim import Victim
-    from spikeproof.goals import Mislead
+    from spikeproof.goals import Untargeted
     from spikeproof.models import scan
     from spikeproof.models.network import build
 
@@ -213,7 +213,7 @@ def step(architecture: str, batch: int, chunk: int, how: str) -> float:
     x = torch.zeros(batch, STEPS, 2, 34, 34)
     for one in x:  # no random numbers for all at once, which would be the peak
         one[torch.rand(one.shape) < 0.055] = 1
-    Victim(network, chunk=chunk).gradient(x, Mislead(torch.zeros(batch, dtype=torch.long)))
+    Victim(network, chunk=chunk).gradient(x, Untargeted(torch.zeros(batch, dtype=torch.long)))
     return peak()
 
 

@@ -34,14 +34,14 @@ from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from spikeproof.adapters import adapt
-from spikeproof.attacks import Attack, SparseFlip, Victim, finished
-from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks import Attack, SparseFlip, Victim, confirmed
+from spikeproof.attacks.ensemble.autospike import AutoSpike
 from spikeproof.attacks.peers import RateAttack, SparseDynamic, SpikeCompatible, SpikeFool
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.settings import Settings
 from spikeproof.evaluate import answer, judge, proportion, summary
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import subject_of
 from spikeproof.models import HybridGradient
 from spikeproof.models.network import Network
 from spikeproof.threats import Flip
@@ -96,10 +96,10 @@ class Measured:
 def measure(
     attack: Attack, searched: Model, judged: Model, x: Tensor, y: Tensor, seed: int
 ) -> Measured:
-    victim, goal, threat = Victim(searched, fast=True), Mislead(y), Flip()
+    victim, goal, threat = Victim(searched, fast=True), Untargeted(y), Flip()
     rng = torch.Generator().manual_seed(seed)
     began, worked = time.perf_counter(), time.process_time()
-    adv = finished(attack, victim, judged, x, goal, threat, rng=rng)
+    adv = confirmed(attack, victim, judged, x, goal, threat, rng=rng)
     seconds, processors = time.perf_counter() - began, time.process_time() - worked
     outcome = judge(judged, x, adv, goal, threat)
     cost = torch.where(outcome.success, outcome.cost.float(), torch.inf)
@@ -114,7 +114,7 @@ def as_published(attack: Attack, network: Network, x: Tensor, y: Tensor, seed: i
     model = adapt(in_spikingjelly(network).eval(), x[:3])
 
     def one_by_one(
-        victim: Victim, x: Tensor, goal: Mislead, threat: Flip, *, rng: torch.Generator
+        victim: Victim, x: Tensor, goal: Untargeted, threat: Flip, *, rng: torch.Generator
     ) -> Tensor:
         victim.chunk = 64
         each = [
@@ -253,7 +253,7 @@ def main() -> None:
     head = ("attack", "fooled", "median", "mean", "seconds", "CPU s", "forwards", "gradients")
     print("{:26}{:>18}{:>18}{:>8}{:>9}{:>7}{:>10}{:>11}".format(*head))
     SparseFlip(steps=2)(
-        Victim(model, fast=True), x[:1], Mislead(y[:1]), Flip(), rng=torch.Generator()
+        Victim(model, fast=True), x[:1], Untargeted(y[:1]), Flip(), rng=torch.Generator()
     )
     found = {}
     for name, run in runs.items():

@@ -16,14 +16,14 @@ from pathlib import Path
 import torch
 
 from spikeproof.attacks.base import Attack
+from spikeproof.attacks.events.sparse_flip import SparseFlip
 from spikeproof.attacks.queries import Decision, Evolution, Greedy
-from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import subject_of
 from spikeproof.audit.settings import Settings
 from spikeproof.evaluate import answer, judge, summary
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import subject_of
 from spikeproof.threats import Flip
 
 
@@ -55,8 +55,8 @@ def main() -> None:
     for name, attack in runs:
         began, victim = time.perf_counter(), Victim(subject.model, fast=True)
         rng = torch.Generator().manual_seed(seed)
-        adv = attack(victim, x, Mislead(labels), Flip(), rng=rng)
-        outcome = judge(subject.model, x, adv, Mislead(labels), Flip())
+        adv = attack(victim, x, Untargeted(labels), Flip(), rng=rng)
+        outcome = judge(subject.model, x, adv, Untargeted(labels), Flip())
         flips = summary(outcome.cost[outcome.success].tolist())
         fooled = f"{int(outcome.success.sum())}/{len(x)}"
         sure = f"{flips.low:.1f}-{flips.high:.1f}" if flips.n else "-"

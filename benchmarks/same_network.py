@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 from spikeproof import Audit, Settings, run_audit
 from spikeproof.adapters import save_nir
-from spikeproof.attacks import SparseFlip, Victim, finished
-from spikeproof.audit.choice import DataChoice, ModelChoice
-from spikeproof.audit.inputs import Ready, ready
+from spikeproof.attacks import SparseFlip, Victim, confirmed
 from spikeproof.evaluate import answer, judge, summary
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
+from spikeproof.inputs.choice import DataChoice, ModelChoice
+from spikeproof.inputs.load import LoadedInputs, ready
 from spikeproof.models import load_checkpoint
 from spikeproof.models.modules import Weighted
 from spikeproof.models.network import Network
@@ -188,14 +188,20 @@ def main() -> None:
 
 
 def show(
-    name: str, given: Ready, x: Tensor, y: Tensor, logits: Tensor, reference: Tensor, attacked: int
+    name: str,
+    given: LoadedInputs,
+    x: Tensor,
+    y: Tensor,
+    logits: Tensor,
+    reference: Tensor,
+    attacked: int,
 ) -> None:
     right = logits.argmax(1) == y
     same = int((logits.argmax(1) == reference.argmax(1)).sum())
     some = right[:attacked].nonzero().squeeze(1)
-    goal, threat = Mislead(y[some]), Flip()
+    goal, threat = Untargeted(y[some]), Flip()
     began = time.perf_counter()
-    adv = finished(
+    adv = confirmed(
         SparseFlip(),
         Victim(given.search),
         given.model,
@@ -217,7 +223,7 @@ def show(
     )
 
 
-def audits(ways: dict[str, Any], own: Ready, n: int, folder: Path, fast: bool) -> None:
+def audits(ways: dict[str, Any], own: LoadedInputs, n: int, folder: Path, fast: bool) -> None:
     """The standard audit of every route, and of the checkpoint with other seeds."""
     grid = own.grid
     columns: dict[str, Audit] = {}

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from spikeproof.attacks import SparseFlip, Victim
-from spikeproof.goals import Firm, Mislead
+from spikeproof.goals import Untargeted, WithConfidence
 from spikeproof.models import build
 from spikeproof.threats import Flip
 
@@ -96,7 +96,7 @@ def prepared(name: str, size: Size) -> tuple[int, list[Callable[[], object]]]:
     network = build(line, height=size.side, width=size.side).eval()
     x = (torch.rand(size.recordings, size.bins, 2, size.side, size.side) < DENSITY).float()
     labels = torch.zeros(size.recordings, dtype=torch.long)
-    goal = Firm(Mislead(labels), torch.full((size.recordings,), 1e9))
+    goal = WithConfidence(Untargeted(labels), torch.full((size.recordings,), 1e9))
     victim, rng = Victim(network), torch.Generator()
     attack = SparseFlip("budget", STEPS)
     number = {

@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spikeproof.adapters import Averaged
+from spikeproof.adapters import ExpectationOverTransformation
 from spikeproof.attacks import AdversarialBatch
 from spikeproof.cli.training import binned
 from spikeproof.errors import SpikeproofError
@@ -43,7 +43,7 @@ from spikeproof.models import (
     save_checkpoint,
 )
 from spikeproof.threats import Flip
-from spikeproof.training import Recipe, fit
+from spikeproof.training import TrainingConfig, fit
 from spikeproof.training.bptt import Perturb
 from spikeproof.types import Cells, Labels, Model
 
@@ -146,9 +146,11 @@ def victims(chosen: Choice) -> Victims:
         "hardened": networks["hardened"],
         "masked": masked,
         "sealed": Sealed(masked),
-        "rate": Averaged(rate, DRAWS),
+        "rate": ExpectationOverTransformation(rate, DRAWS),
     }
-    search = models | {"rate": Averaged(rate, DRAWS, seed=1)}  # not the noise of the judge
+    search = models | {
+        "rate": ExpectationOverTransformation(rate, DRAWS, seed=1)
+    }  # not the noise of the judge
     truth = torch.from_numpy(data.test.labels.copy())
     return Victims(models, search, test, truth, data.name)
 
@@ -172,7 +174,7 @@ def _network(
         return kept.network
     network = _built(chosen.line, grid, NeuronSpec())
     began = time.perf_counter()
-    fit(network, cells, labels, Recipe(chosen.epochs), perturb=perturb)
+    fit(network, cells, labels, TrainingConfig(chosen.epochs), perturb=perturb)
     seconds = time.perf_counter() - began
     print(f"{name:10}trained in {seconds:.0f} s", flush=True)
     if path is not None:

@@ -16,11 +16,11 @@ from spikeproof.evaluate import answer, proportion
 from spikeproof.events import Grid, load_digits_events
 from spikeproof.models.checkpoint import save_checkpoint
 from spikeproof.models.network import build
-from spikeproof.training.bptt import Recipe, fit
+from spikeproof.training.bptt import TrainingConfig, fit
 
 OUT = Path(__file__).parents[1] / "src/spikeproof/models/pretrained/digits-small.safetensors"
 ARCHITECTURE = "16c5-bn-p2-32c3-bn-p2-fc10"
-RECIPE = Recipe(epochs=24, seed=0)
+RECIPE = TrainingConfig(epochs=24, seed=0)
 
 
 def main() -> None:

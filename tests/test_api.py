@@ -63,7 +63,7 @@ def test_a_model_without_gradient(tmp_path):
     audit = run_audit(closed, data(), out=tmp_path / "a", grid=grid, name="halves", settings=TINY)
     assert audit.complete
     assert any("verdicts are the model's own" in said for said in audit.model.assumptions)
-    assert "Gradient is lacking" in {doubt.title for doubt in audit.doubts}
+    assert "Gradient is lacking" in {doubt.title for doubt in audit.caveats}
     flips = audit.attack("flip-minimum")
     assert flips is not None
     assert flips.success.k == flips.success.n > 0

@@ -46,11 +46,11 @@ def test_networks_in_words_runs_as_it_stands(capsys):
 
 def test_the_recipe_that_is_shown_runs(capsys):
     from spikeproof.images import load_images
-    from spikeproof.recipes import Bench
+    from spikeproof.recipes import RecipeContext
 
     names: dict[str, object] = {}
     exec(compile(PYTHON.findall(read("docs/reproduce.md"))[1], "reproduce.md", "exec"), names)
-    found = names["MINE"].run(Bench(load_images(), quick=True))
+    found = names["MINE"].run(RecipeContext(load_images(), quick=True))
     assert found.claims[0].ours.n == 400
     assert found.claims[0].holds is None
 
@@ -115,7 +115,13 @@ def test_every_key_of_the_results_is_documented():
     from spikeproof.results import records
 
     text = read("docs/results-format.md")
-    for record in (records.Audit, records.Attack, records.Row, records.Proportion, records.Summary):
+    for record in (
+        records.Audit,
+        records.AttackRecord,
+        records.Row,
+        records.Proportion,
+        records.Summary,
+    ):
         for field in fields(record):
             assert f"`{field.name}`" in text or f"`{field.name}[]`" in text, field.name
 

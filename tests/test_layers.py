@@ -24,11 +24,14 @@ MAY_IMPORT = {
     "adapters": BASE | {"models"},
     "training": BASE | {"models"},
     "engine": BASE | {"models", "adapters"},
-    "attacks": BASE | {"models", "adapters", "engine", "goals", "threats"},
+    "attacks": BASE | {"models", "adapters", "engine", "goals", "threats", "results"},
     "evaluate": BASE | {"models", "adapters", "engine", "goals", "threats", "attacks", "results"},
-    "audit": BASE
+    "inputs": BASE
     | {"adapters", "models", "events", "goals", "threats", "attacks", "training", "evaluate"}
     | {"engine", "images", "results"},
+    "audit": BASE
+    | {"adapters", "models", "events", "goals", "threats", "attacks", "training", "evaluate"}
+    | {"engine", "images", "results", "inputs"},
     "recipes": BASE
     | {"images", "events", "models", "adapters", "engine", "goals", "threats", "attacks"}
     | {"training", "evaluate", "results"},

@@ -4,7 +4,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip
 
 
@@ -14,4 +14,4 @@ def test_wrong_shapes_and_types_are_noticed_while_testing():
         with pytest.raises(TypeCheckError):
             Flip().cost(cells, wrong)
     with pytest.raises(TypeCheckError):
-        Mislead(torch.zeros(3))
+        Untargeted(torch.zeros(3))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spikeproof.api import run_audit
-    from spikeproof.audit.choice import DataChoice, ModelChoice
     from spikeproof.audit.settings import Settings
     from spikeproof.errors import SpikeproofError
     from spikeproof.events import Data, Events, Grid, load_data
+    from spikeproof.inputs.choice import DataChoice, ModelChoice
     from spikeproof.models import load_checkpoint
     from spikeproof.results import Audit
 
@@ -37,10 +37,10 @@ __all__ = [
 _HOME = {
     "Audit": "spikeproof.results",
     "Data": "spikeproof.events",
-    "DataChoice": "spikeproof.audit.choice",
+    "DataChoice": "spikeproof.inputs.choice",
     "Events": "spikeproof.events",
     "Grid": "spikeproof.events",
-    "ModelChoice": "spikeproof.audit.choice",
+    "ModelChoice": "spikeproof.inputs.choice",
     "Settings": "spikeproof.audit.settings",
     "SpikeproofError": "spikeproof.errors",
     "load_checkpoint": "spikeproof.models",

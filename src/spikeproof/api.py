@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from spikeproof import report
-from spikeproof.audit.choice import DataChoice, Given, Holdout, ImageChoice, ModelChoice
-from spikeproof.audit.inputs import subject_of
-from spikeproof.audit.run import Progress, audit
+from spikeproof.audit.run import AuditProgress, audit
 from spikeproof.audit.settings import Settings
 from spikeproof.events import Data, Grid
 from spikeproof.images import ImageData
+from spikeproof.inputs.choice import AnyDataChoice, DataChoice, Holdout, ImageChoice, ModelChoice
+from spikeproof.inputs.load import subject_of
 from spikeproof.results import Audit
 from spikeproof.types import Model
 
 
 def run_audit(
     model: ModelChoice | str | Path | Model | None = None,
-    data: Given | str | Path | Data | ImageData | None = None,
+    data: AnyDataChoice | str | Path | Data | ImageData | None = None,
     *,
     out: str | Path,
     settings: Settings | None = None,
@@ -29,7 +29,7 @@ def run_audit(
     split_seed: int | None = None,
     device: str = "auto",
     fresh: bool = False,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[AuditProgress], None] = lambda _: None,
 ) -> Audit:
     """Audit ``model`` on ``data`` and write results, recordings and report into ``out``.
 

@@ -48,7 +48,7 @@ class Goal(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Mislead:
+class Untargeted:
     """Any class but the true ``labels`` ``[N]`` (untargeted)."""
 
     labels: Labels
@@ -65,9 +65,9 @@ class Mislead:
         """Whether the prediction is not the label."""
         return logits.argmax(1) != self.labels
 
-    def __getitem__(self, chosen: Tensor) -> Mislead:
+    def __getitem__(self, chosen: Tensor) -> Untargeted:
         """The goal for some of the samples."""
-        return Mislead(self.labels[chosen])
+        return Untargeted(self.labels[chosen])
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -75,7 +75,7 @@ class Mislead:
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class Targeted:
     """Exactly the class in ``targets`` ``[N]``."""
 
     targets: Labels
@@ -92,9 +92,9 @@ class Target:
         """Whether the prediction is the target."""
         return logits.argmax(1) == self.targets
 
-    def __getitem__(self, chosen: Tensor) -> Target:
+    def __getitem__(self, chosen: Tensor) -> Targeted:
         """The goal for some of the samples."""
-        return Target(self.targets[chosen])
+        return Targeted(self.targets[chosen])
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -102,7 +102,7 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
-class Firm:
+class WithConfidence:
     """``goal`` by more than ``by`` ``[N]``, 0 or more.
 
     For a search on something that is not quite the judge, a copy of the model or other random
@@ -124,9 +124,9 @@ class Firm:
         """Whether the goal is reached with ``by`` to spare."""
         return self.goal.reached(logits) & (self.margin(logits) > 0)
 
-    def __getitem__(self, chosen: Tensor) -> Firm:
+    def __getitem__(self, chosen: Tensor) -> WithConfidence:
         """The goal for some of the samples."""
-        return Firm(self.goal[chosen], self.by[chosen])
+        return WithConfidence(self.goal[chosen], self.by[chosen])
 
     def __len__(self) -> int:
         """Number of samples."""

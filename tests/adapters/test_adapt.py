@@ -13,7 +13,7 @@ from torch import nn
 
 from spikeproof.adapters import adapt
 from spikeproof.attacks.victim import Victim
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models import (
     ArcTan,
     FastSigmoid,
@@ -100,7 +100,7 @@ def test_the_gradient_is_finite_and_not_zero_in_evaluation_mode(framework, name)
 @each
 def test_gradients_can_be_taken_again_and_again(framework, name):
     _, model = made(framework, name)
-    x, goal = recordings(4), Mislead(torch.tensor([0, 1, 2, 3]))
+    x, goal = recordings(4), Untargeted(torch.tensor([0, 1, 2, 3]))
     victim = Victim(model, chunk=2)
     margin, g = victim.gradient(x, goal)
     again, g2 = victim.gradient(x, goal)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spikeproof.adapters import Adapted, has_gradient
-from spikeproof.adapters.averaged import Averaged
+from spikeproof.adapters.eot import ExpectationOverTransformation
 from spikeproof.adapters.examine import examine, require
 from spikeproof.errors import InvalidModel
 from spikeproof.models import build
@@ -85,7 +85,10 @@ def failed(model, labels=None, x=X):
         pytest.param(network(), id="ours"),
         pytest.param(Linear(), id="linear"),
         pytest.param(Jelly(), id="spikingjelly"),
-        pytest.param(Averaged(Jelly(encoder=encoding.PoissonEncoder()), 12), id="averaged"),
+        pytest.param(
+            ExpectationOverTransformation(Jelly(encoder=encoding.PoissonEncoder()), 12),
+            id="averaged",
+        ),
         pytest.param(
             lambda x: x.flatten(1)[:, :3] + x.mean((1, 2, 3, 4)).unsqueeze(1), id="function"
         ),

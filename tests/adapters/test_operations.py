@@ -8,7 +8,7 @@ import torch
 from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
 
-from spikeproof.adapters import Averaged, adapt
+from spikeproof.adapters import ExpectationOverTransformation, adapt
 from spikeproof.evaluate import activity
 from spikeproof.models.ttfs import from_relu
 
@@ -92,7 +92,7 @@ def test_neurons_that_answer_tuples():
 
 def test_of_an_averaged_model_it_is_the_mean_draw():
     x = three_recordings()
-    effort = activity(Averaged(adapt(jelly("m"), x), draws=5), x)
+    effort = activity(ExpectationOverTransformation(adapt(jelly("m"), x), draws=5), x)
     assert effort.spikes.tolist() == [2, 1, 0]
     assert effort.synops.tolist() == [2 * (1 + 3), 1 + 3, 0]
 

@@ -10,7 +10,7 @@ import torch
 
 from spikeproof.attacks import AdversarialBatch, SparseFlip, Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models import NeuronSpec, build
 from spikeproof.threats import Flip
 from spikeproof.training import fit
@@ -31,7 +31,7 @@ def test_the_first_half_is_attacked_within_the_budget(victims):
     assert torch.equal(adv[4:], x[4:])
     assert Flip(12).check(x, adv).ok.all()
     assert (adv[:4] != x[:4]).flatten(1).any(1).all()
-    goal = Mislead(labels[:4])
+    goal = Untargeted(labels[:4])
     with torch.no_grad():
         assert (goal.margin(net(adv[:4])) > goal.margin(net(x[:4]))).all()
     untouched = AdversarialBatch(Flip(12), share=1.0)(net, wrong, wrong_labels)
@@ -67,7 +67,7 @@ def test_learning_from_them_makes_robust():
         x, y = right(net, *data(90, seed=3))
         assert len(x) == 90
         attack, rng = SparseFlip("budget"), torch.Generator()
-        adv = attack(Victim(net), x, Mislead(y), Flip(16), rng=rng)
+        adv = attack(Victim(net), x, Untargeted(y), Flip(16), rng=rng)
         with torch.no_grad():
             fooled[name] += (net(adv).argmax(1) != y).float().mean().item() / 2
     assert fooled["hardened"] < fooled["plain"] - 0.1

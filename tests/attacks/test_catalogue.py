@@ -9,7 +9,7 @@ from spikeproof.attacks import Attack
 from spikeproof.attacks.catalogue import CATALOGUE, attack_named
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip, Retime
 
 DOCS = Path(__file__).parents[2] / "docs" / "attacks.md"
@@ -22,7 +22,7 @@ def test_every_attack_runs_and_is_explained(name, victims):
     net, x, labels, _, _ = victims["spiking"]
     threat = Retime(2) if name == "spike-retiming" else Flip(12)
     rng = torch.Generator().manual_seed(0)
-    adv = attack(Victim(net), x[:3], Mislead(labels[:3]), threat, rng=rng)
+    adv = attack(Victim(net), x[:3], Untargeted(labels[:3]), threat, rng=rng)
     assert threat.check(x[:3], adv).ok.all()
     assert f"`{name}`" in DOCS.read_text(encoding="utf-8")
 

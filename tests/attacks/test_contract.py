@@ -7,12 +7,12 @@ import itertools
 import pytest
 import torch
 
-from spikeproof.attacks.from_beyond import FromBeyond
-from spikeproof.attacks.noise import RandomEdits
-from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.events.boundary_walk import BoundaryWalk
+from spikeproof.attacks.events.sparse_flip import SparseFlip
+from spikeproof.attacks.events.unconstrained_start import UnconstrainedStart
+from spikeproof.attacks.random_edits import RandomEdits
 from spikeproof.attacks.victim import Victim
-from spikeproof.attacks.walk import Walk
-from spikeproof.goals import Mislead, Target
+from spikeproof.goals import Targeted, Untargeted
 from spikeproof.models import ArcTan
 from spikeproof.threats import Flip, Patch, Retime, Sensor
 
@@ -21,7 +21,7 @@ ATTACKS = {
     "minimum": SparseFlip(steps=20),
     "budget": SparseFlip(mode="budget", steps=15),
     "hasty": SparseFlip(steps=8, first=4, patience=2),
-    "from beyond": FromBeyond(SparseFlip(steps=12), Walk(rounds=6)),
+    "from beyond": UnconstrainedStart(SparseFlip(steps=12), BoundaryWalk(rounds=6)),
     "random": RandomEdits(),
 }
 THREATS = [
@@ -44,7 +44,7 @@ def rng():
 
 def margin(net, x, labels):
     with torch.no_grad():
-        return Mislead(labels).margin(net(x))
+        return Untargeted(labels).margin(net(x))
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -57,7 +57,7 @@ def test_contract(victims, attack, threat, model):
     surrogates = [m.surrogate for m in net.modules() if hasattr(m, "surrogate")]
     needs = [p.requires_grad for p in net.parameters()]
     victim = Victim(net, chunk=5)
-    adv = attack(victim, x, Mislead(labels), threat, rng=rng())
+    adv = attack(victim, x, Untargeted(labels), threat, rng=rng())
     # within the threat
     assert adv.shape == x.shape
     assert adv.dtype == x.dtype
@@ -72,11 +72,11 @@ def test_contract(victims, attack, threat, model):
     assert [p.requires_grad for p in net.parameters()] == needs
     assert all(p.grad is None for p in net.parameters())
     # the same again
-    assert torch.equal(attack(victim, x, Mislead(labels), threat, rng=rng()), adv)
+    assert torch.equal(attack(victim, x, Untargeted(labels), threat, rng=rng()), adv)
     if isinstance(attack, RandomEdits):
         return
     # what is wrong already stays as it is
-    done = attack(victim, wrong, Mislead(wrong_labels), threat, rng=rng())
+    done = attack(victim, wrong, Untargeted(wrong_labels), threat, rng=rng())
     assert torch.equal(done, wrong)
 
 
@@ -90,9 +90,9 @@ def test_a_sample_is_attacked_alike_in_any_batch(victims, mode, threat, model):
     net, x, labels, _, _ = victims[model]
     attack = SparseFlip(mode=mode, steps=12)
     victim = Victim(net, chunk=4)
-    together = attack(victim, x, Mislead(labels), threat, rng=rng())
+    together = attack(victim, x, Untargeted(labels), threat, rng=rng())
     for some in ([0], [7, 3, 5, 1, 6]):
-        alone = attack(victim, x[some], Mislead(labels[some]), threat, rng=rng())
+        alone = attack(victim, x[some], Untargeted(labels[some]), threat, rng=rng())
         assert torch.equal(alone, together[some])
 
 
@@ -107,7 +107,7 @@ CAN_FOOL = [Flip(), Flip(10), Flip(0.5, remove=False), Patch(4, 4, (1, 1))]
 def test_the_attack_beats_chance_at_the_same_size(victims, threat, model):
     net, x, labels, _, _ = victims[model]
     victim = Victim(net)
-    adv = SparseFlip()(victim, x, Mislead(labels), threat, rng=rng())
+    adv = SparseFlip()(victim, x, Untargeted(labels), threat, rng=rng())
     fooled = margin(net, adv, labels) > 0
     assert fooled.float().mean() > 0.3
     size = threat.cost(x, adv).long()[fooled]
@@ -116,7 +116,7 @@ def test_the_attack_beats_chance_at_the_same_size(victims, threat, model):
         by_chance = RandomEdits(size)(
             victim,
             x[fooled],
-            Mislead(labels[fooled]),
+            Untargeted(labels[fooled]),
             threat,
             rng=torch.Generator().manual_seed(seed),
         )
@@ -129,7 +129,7 @@ def test_the_attack_beats_chance_at_the_same_size(victims, threat, model):
 @pytest.mark.parametrize("mode", ["minimum", "budget"])
 def test_without_a_limit_everything_is_fooled(victims, model, mode):
     net, x, labels, _, _ = victims[model]
-    adv = SparseFlip(mode=mode)(Victim(net), x, Mislead(labels), Flip(), rng=rng())
+    adv = SparseFlip(mode=mode)(Victim(net), x, Untargeted(labels), Flip(), rng=rng())
     assert (margin(net, adv, labels) > 0).all()
 
 
@@ -137,7 +137,7 @@ def test_the_minimum_is_smaller_than_the_budget(victims):
     net, x, labels, _, _ = victims["spiking"]
     threat = Flip(30)
     costs = [
-        threat.cost(x, SparseFlip(mode=m)(Victim(net), x, Mislead(labels), threat, rng=rng()))
+        threat.cost(x, SparseFlip(mode=m)(Victim(net), x, Untargeted(labels), threat, rng=rng()))
         for m in ("minimum", "budget")
     ]
     assert costs[0].mean() < 0.5 * costs[1].mean()
@@ -148,10 +148,10 @@ def test_the_minimum_is_smaller_than_the_budget(victims):
 def test_targets_are_reached(victims, model, mode):
     net, x, labels, _, _ = victims[model]
     targets = (labels + 1) % 3
-    adv = SparseFlip(mode=mode)(Victim(net), x, Target(targets), Flip(), rng=rng())
+    adv = SparseFlip(mode=mode)(Victim(net), x, Targeted(targets), Flip(), rng=rng())
     with torch.no_grad():
         assert (net(adv).argmax(1) == targets).float().mean() > 0.9
-    here = SparseFlip(mode=mode)(Victim(net), x, Target(labels), Flip(), rng=rng())
+    here = SparseFlip(mode=mode)(Victim(net), x, Targeted(labels), Flip(), rng=rng())
     assert torch.equal(here, x)  # they are there already
 
 
@@ -162,7 +162,7 @@ def test_count_grids_are_attacked_too(victims, mode):
     with torch.no_grad():
         labels = net(counts).argmax(1)
     threat = Flip(20)
-    adv = SparseFlip(mode=mode)(Victim(net), counts, Mislead(labels), threat, rng=rng())
+    adv = SparseFlip(mode=mode)(Victim(net), counts, Untargeted(labels), threat, rng=rng())
     assert threat.check(counts, adv).ok.all()
     assert (margin(net, adv, labels) > 0).any()
 
@@ -170,7 +170,7 @@ def test_count_grids_are_attacked_too(victims, mode):
 def test_the_own_surrogate_of_a_model_can_be_kept(victims):
     net, x, labels, _, _ = victims["spiking"]
     results = [
-        Victim(net, surrogate=surrogate).gradient(x, Mislead(labels))[1]
+        Victim(net, surrogate=surrogate).gradient(x, Untargeted(labels))[1]
         for surrogate in (None, net.layers[0].activation.surrogate, ArcTan(20.0))
     ]
     assert torch.equal(results[0], results[1])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from spikeproof.adapters.averaged import Averaged
-from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.adapters.eot import ExpectationOverTransformation
+from spikeproof.attacks.events.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
-from spikeproof.goals import Mislead, dlr
+from spikeproof.goals import Untargeted, dlr
 from spikeproof.models import ArcTan
 from spikeproof.models.codes import Bernoulli, Encoded
 from spikeproof.threats import Flip
@@ -27,7 +27,7 @@ def linear(weights=None):
 
 
 X = torch.tensor([1.0, 0, 1, 0, 0, 1, 0, 0]).view(1, 2, 2, 1, 2).repeat(5, 1, 1, 1, 1)
-ZEROS = Mislead(torch.zeros(5, dtype=torch.long))
+ZEROS = Untargeted(torch.zeros(5, dtype=torch.long))
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 100])
@@ -57,7 +57,7 @@ def test_weights_get_their_gradients_back_even_after_an_error(victims):
     first = next(net.parameters()).requires_grad_(False)
     needs = [p.requires_grad for p in net.parameters()]
     with pytest.raises(RuntimeError, match="no shape"):
-        Victim(net, ArcTan(9.0)).gradient(x, Mislead(labels), no_shape)
+        Victim(net, ArcTan(9.0)).gradient(x, Untargeted(labels), no_shape)
     assert [p.requires_grad for p in net.parameters()] == needs
     assert ArcTan(9.0) not in [m.surrogate for m in net.modules() if hasattr(m, "surrogate")]
     first.requires_grad_(True)
@@ -88,7 +88,7 @@ def stepped(x):
     ],
 )
 def test_models_without_gradient_are_refused(model):
-    goal = Mislead(torch.ones(5, dtype=torch.long))
+    goal = Untargeted(torch.ones(5, dtype=torch.long))
     with pytest.raises(InvalidModel, match="gives no gradient with respect to its input"):
         SparseFlip()(Victim(model), X, goal, Flip(), rng=torch.Generator())
 
@@ -104,7 +104,7 @@ def test_logits_that_are_not_finite_are_refused(value):
 
 def test_any_callable_can_be_attacked():
     model = linear([4.0, 0.5, 1.0, -1.0, -0.5, 1.0, -7.0, 0.0])
-    goal = Mislead(torch.ones(5, dtype=torch.long))
+    goal = Untargeted(torch.ones(5, dtype=torch.long))
     adv = SparseFlip()(Victim(lambda x: model(x)), X, goal, Flip(), rng=torch.Generator())
     assert (model(adv).argmax(1) == 0).all()
     assert Flip().cost(X, adv).tolist() == [1] * 5  # the cell worth -7 is enough
@@ -113,14 +113,14 @@ def test_any_callable_can_be_attacked():
 @pytest.mark.parametrize("mode", ["minimum", "budget"])
 def test_an_empty_batch_is_no_problem(victims, mode):
     net, x, labels, _, _ = victims["spiking"]
-    goal = Mislead(labels[:0])
+    goal = Untargeted(labels[:0])
     adv = SparseFlip(mode=mode)(Victim(net), x[:0], goal, Flip(), rng=torch.Generator())
     assert adv.shape == x[:0].shape
 
 
 def test_without_a_surrogate_the_models_own_counts(victims):
     net, x, labels, _, _ = victims["spiking"]
-    goal = Mislead(labels)
+    goal = Untargeted(labels)
     (layer, *_) = (m for m in net.modules() if hasattr(m, "surrogate"))
     own, named, sharp = (
         Victim(net, s).gradient(x, goal)[1] for s in (None, layer.surrogate, ArcTan(slope=8.0))
@@ -136,19 +136,21 @@ def test_draws_are_counted_and_chunks_hold_them_all():
         seen.append(len(x))
         return linear([1.0] * 8)(x * torch.rand_like(x))
 
-    victim = Victim(Averaged(random, draws=3), chunk=7)
+    victim = Victim(ExpectationOverTransformation(random, draws=3), chunk=7)
     victim.logits(X)
     victim.gradient(X, ZEROS)
     assert (victim.queries.forwards, victim.queries.gradients) == (30, 15)  # the margin's as well
     assert set(seen) == {3}
     assert victim._at_once == 2
-    assert Victim(Averaged(random, draws=30), chunk=7)._at_once == 1
+    assert Victim(ExpectationOverTransformation(random, draws=30), chunk=7)._at_once == 1
 
 
 def test_gradients_see_new_noise_each_time_and_logits_do_not():
     def victim():
         noisy = linear([1.0, -2, 3, 4, 5, -6, 7, 8])
-        return Victim(Averaged(lambda x: noisy(x * torch.rand_like(x)), draws=2))
+        return Victim(
+            ExpectationOverTransformation(lambda x: noisy(x * torch.rand_like(x)), draws=2)
+        )
 
     a, b = victim(), victim()
     steps = [a.gradient(X, ZEROS)[1] for _ in range(3)]
@@ -159,7 +161,9 @@ def test_gradients_see_new_noise_each_time_and_logits_do_not():
 
 
 def test_the_gradient_of_an_averaged_model_is_that_of_the_margin_of_the_mean():
-    model = Averaged(lambda x: linear([1.0] * 8)(x * torch.rand_like(x)) ** 3, draws=4)
+    model = ExpectationOverTransformation(
+        lambda x: linear([1.0] * 8)(x * torch.rand_like(x)) ** 3, draws=4
+    )
     margin, gradient = Victim(model, chunk=100).gradient(X, ZEROS)
     assert torch.allclose(margin, (model(X)[:, 1] - model(X)[:, 0]).detach())
     leaf = X.clone().requires_grad_()
@@ -179,7 +183,7 @@ def test_encoders_are_open_to_gradients_only(victims):
         def forward(self, x):
             return self.net(torch.bernoulli(0.9 * x))
 
-    model, goal = Averaged(Drawn().eval(), draws=4), Mislead(labels)
+    model, goal = ExpectationOverTransformation(Drawn().eval(), draws=4), Untargeted(labels)
     _, gradient = Victim(model).gradient(x, goal)
     assert (gradient.flatten(1) != 0).any(1).all()
     leaf = x.clone().requires_grad_()
@@ -190,9 +194,12 @@ def test_encoders_are_open_to_gradients_only(victims):
 def test_a_random_model_is_attacked_under_noise_it_was_not_seen_with(victims):
     net, x, labels, _, _ = victims["spiking"]
     model = Encoded(Bernoulli(1, rate=0.9), net)
-    judge, search = Averaged(model, 16, seed=1), Averaged(model, 8, seed=2)
+    judge, search = (
+        ExpectationOverTransformation(model, 16, seed=1),
+        ExpectationOverTransformation(model, 8, seed=2),
+    )
     both = (judge(x).argmax(1) == labels) & (search(x).argmax(1) == labels)
-    x, goal = x[both][:5], Mislead(labels[both][:5])
+    x, goal = x[both][:5], Untargeted(labels[both][:5])
     assert len(x) >= 4
     adv = SparseFlip(steps=12)(Victim(search, chunk=64), x, goal, Flip(), rng=torch.Generator())
     assert goal.reached(search(adv)).all()
@@ -209,7 +216,7 @@ def test_a_fast_victim_answers_as_a_plain_one(victims, surrogate):
     assert not fast.exact
     assert torch.allclose(fast.logits(x), plain.logits(x), rtol=1e-5, atol=1e-6)
     (margin, gradient), (expected, by_hand) = (
-        v.gradient(x, Mislead(labels), dlr) for v in (fast, plain)
+        v.gradient(x, Untargeted(labels), dlr) for v in (fast, plain)
     )
     assert torch.allclose(margin, expected, rtol=1e-5, atol=1e-6)
     assert (torch.cosine_similarity(gradient.flatten(1), by_hand.flatten(1)) > 0.99).all()
@@ -220,7 +227,7 @@ def test_a_fast_victim_answers_as_a_plain_one(victims, surrogate):
 
 def test_a_fast_victim_without_an_engine_is_a_plain_one(victims):
     net, x, labels, _, _ = victims["twin"]
-    goal = Mislead(labels)
+    goal = Untargeted(labels)
     plain, fast = Victim(net), Victim(net, fast=True)
     assert fast.exact
     assert torch.equal(fast.logits(x), plain.logits(x))
@@ -234,4 +241,4 @@ def test_a_fast_victim_refuses_logits_that_are_not_finite(victims):
     broken = copy.deepcopy(net)
     broken.layers[-1].weight.bias.data.fill_(torch.nan)
     with pytest.raises(InvalidModel, match="NaN or infinite logits; check its weights"):
-        Victim(broken, fast=True).gradient(x, Mislead(labels))
+        Victim(broken, fast=True).gradient(x, Untargeted(labels))

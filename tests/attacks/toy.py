@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 
 from spikeproof.models import Network, NeuronSpec, build
-from spikeproof.training import Recipe, fit
+from spikeproof.training import TrainingConfig, fit
 
 BINS, SIZE = 4, 6
-RECIPE = Recipe(epochs=12, batch=24, rate=0.02, augment=None)
+RECIPE = TrainingConfig(epochs=12, batch=24, rate=0.02, augment=None)
 
 
 def data(n=96, seed=0, quiet=0.08, busy=0.3):

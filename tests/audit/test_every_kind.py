@@ -17,9 +17,15 @@ from spikeproof.models.kinds import KINDS
 from spikeproof.models.latency import LatencyNetwork
 from spikeproof.models.once import Neuron, spike_once_network
 from spikeproof.models.ttfs import from_relu
-from spikeproof.recipes import Bench, Found, Recipe, keep, recorded
-from spikeproof.training import LocalRules, fit, learn_locally, set_label_layer, with_null
-from spikeproof.training import Recipe as Training
+from spikeproof.recipes import Found, Recipe, RecipeContext, keep, recorded
+from spikeproof.training import (
+    LocalRules,
+    TrainingConfig,
+    fit,
+    learn_locally,
+    set_label_layer,
+    with_null,
+)
 from spikeproof.training.sstdp import SSTDP, learn
 
 SHAPE, MANY = (1, 8, 8), 600
@@ -31,7 +37,7 @@ NAMES = (
 
 
 def fitted(network, x, labels, rate=0.02):
-    fit(network, x, labels, Training(4, 32, rate, smoothing=0.0, augment=None))
+    fit(network, x, labels, TrainingConfig(4, 32, rate, smoothing=0.0, augment=None))
     return network.eval()
 
 
@@ -77,7 +83,7 @@ def kept(tmp_path_factory):
     """Their checkpoints, as `spikeproof reproduce` writes them."""
     folder, data = tmp_path_factory.mktemp("kinds") / "kept", load_images()
     found = Found((), models=networks(data))
-    bench = Bench(data, quick=True)
+    bench = RecipeContext(data, quick=True)
     recipe = Recipe("kinds", "One of each", "Nobody", lambda _: found)
     keep(folder, recorded(recipe, bench, found), found, data)
     return folder

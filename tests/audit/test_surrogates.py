@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikeproof.adapters import Averaged, adapt
+from spikeproof.adapters import ExpectationOverTransformation, adapt
 from spikeproof.audit.surrogates import surrogate_of
 from spikeproof.errors import InvalidModel
 from spikeproof.models import ArcTan, build
@@ -20,7 +20,8 @@ def spiking():
 
 
 @pytest.mark.parametrize(
-    "model", [spiking, lambda: adapt(spiking(), X), lambda: Averaged(spiking())]
+    "model",
+    [spiking, lambda: adapt(spiking(), X), lambda: ExpectationOverTransformation(spiking())],
 )
 def test_spiking_layers_take_what_is_named(model):
     assert surrogate_of("arctan:2", model(), X, Y) == (ArcTan(2.0), [])

@@ -68,7 +68,7 @@ def test_training_recordings_are_not_audited(audited, net):
     audit = results.load(audited[0])
     assert audit.data.split == load_checkpoint(net).about["split"]
     assert audit.data.learn_recordings == 21
-    assert not any("trained" in d.title or "Training" in d.title for d in audit.doubts)
+    assert not any("trained" in d.title or "Training" in d.title for d in audit.caveats)
 
 
 def test_the_summary_is_compact_and_complete(audited):
@@ -159,9 +159,9 @@ def test_a_quick_audit_is_told_from_a_whole_one(audited, stripes, net, tmp_path)
     command = ["audit", "--model", net, "--data", stripes, *EFFORT, "--quick", "--out"]
     succeed(*command, tmp_path / "audit")
     found = results.load(tmp_path / "audit")
-    assert "A quick audit" in [doubt.title for doubt in found.doubts]
-    assert "A quick audit" not in [doubt.title for doubt in results.load(audited[0]).doubts]
-    tried = {stage.name: stage.tried for stage in found.attacks[0].stages}
+    assert "A quick audit" in [doubt.title for doubt in found.caveats]
+    assert "A quick audit" not in [doubt.title for doubt in results.load(audited[0]).caveats]
+    tried = {stage.name: stage.attempted for stage in found.attacks[0].stages}
     assert tried["cross-entropy"] < tried["gradients"]  # of the recordings only those that stand
     result = call(*command, audited[0])
     assert result.exit_code == 2

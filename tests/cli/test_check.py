@@ -101,7 +101,7 @@ def test_a_model_without_gradient_goes_through_audit_and_attack(own, stripes, tm
     audit = load(tmp_path / "audit")
     assert audit.complete
     assert any("trained to imitate it" in said for said in audit.model.assumptions)
-    assert "Gradient is lacking" in [doubt.title for doubt in audit.doubts]
+    assert "Gradient is lacking" in [doubt.title for doubt in audit.caveats]
     assert audit.attack("flip-minimum").success.value == 1.0
     printed = succeed("attack", *frozen, "--recordings", 3, "--out", tmp_path / "adv")
     assert "3 of 3 fooled" in printed

@@ -8,7 +8,7 @@ import torch
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import SpikeproofError
 from spikeproof.evaluate import activity
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models import build
 from spikeproof.models.device import choose, placed
 
@@ -36,7 +36,7 @@ def test_a_placed_network_answers_on_the_cpu():
     torch.manual_seed(0)
     network = build("4c3-bn-p2-fc3", height=8, width=8).eval()
     x = (torch.rand(5, 4, 2, 8, 8) < 0.2).float()
-    goal = Mislead(torch.zeros(5, dtype=torch.long))
+    goal = Untargeted(torch.zeros(5, dtype=torch.long))
     before, (_, gradient), effort = (
         network(x),
         Victim(network).gradient(x, goal),

@@ -295,7 +295,7 @@ def test_a_bug_keeps_its_traceback(bench, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("spikeproof.audit.inputs.load_trained", broken)
+    monkeypatch.setattr("spikeproof.inputs.load.load_trained", broken)
     with pytest.raises(ZeroDivisionError):
         call(*bench.audit())
 

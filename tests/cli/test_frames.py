@@ -54,7 +54,7 @@ def test_an_audit_on_counts(jelly, tmp_path):
     assert audit.clean.accuracy.value == 1.0
     # a further event finds room in a cell's time, so nothing is refused as impossible
     assert audit.attack("flip-minimum").success.value == 1.0
-    assert not any("no time is left" in doubt.detail for doubt in audit.doubts)
+    assert not any("no time is left" in doubt.detail for doubt in audit.caveats)
     assert audit.attack("retime") is None  # a count has no single event to move
     moved = ("attack", "--model", f"{jelly / 'net.py'}:build", "--data", data, "--threat", "retime")
     assert "needs cells that are 0 or 1" in call(*moved, "--out", tmp_path / "moved").stderr

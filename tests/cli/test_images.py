@@ -8,9 +8,9 @@ import torch
 from tests.cli.conftest import call, succeed
 
 from spikeproof import Settings, results, run_audit
-from spikeproof.audit.choice import ImageChoice
 from spikeproof.evaluate import answer
 from spikeproof.images import load_arrays, load_images
+from spikeproof.inputs.choice import ImageChoice
 from spikeproof.models import load_checkpoint
 
 TRAIN = ["--arch", "6c3-p2-fc3", "--epochs", 4, "--rate", 0.02, "--threads", 1]
@@ -242,7 +242,7 @@ def test_a_model_that_gives_no_gradient_is_imitated(pictures, sees, tmp_path):
     said = [text for text in audit.model.assumptions if "trained to imitate it" in text]
     assert len(said) == 1
     assert "images that it did not learn from" in said[0]
-    assert "Gradient is lacking" in {doubt.title for doubt in audit.doubts}
+    assert "Gradient is lacking" in {doubt.title for doubt in audit.caveats}
     smallest = audit.attack("linf-minimum")
     assert smallest.success.k == smallest.success.n > 0
     assert smallest.gradients == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikeproof.adapters import Averaged
+from spikeproof.adapters import ExpectationOverTransformation
 from spikeproof.engine import Buffers, Engine, engine_for
 from spikeproof.errors import InvalidModel
 from spikeproof.models import ArcTan, NeuronSpec, twin
@@ -146,7 +146,7 @@ def hooked():
         lambda: small().bfloat16(),
         lambda: small().to("meta"),
         lambda: twin(small()),
-        lambda: Averaged(small(), 2),
+        lambda: ExpectationOverTransformation(small(), 2),
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(864, 3)).eval(),
         lambda: lambda x: x,
         lambda: circuit(conv(2, 4), nn.ReLU(), nn.Flatten(), nn.Linear(168, 3)),

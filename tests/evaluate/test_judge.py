@@ -5,7 +5,7 @@ import torch
 
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import answer, judge
-from spikeproof.goals import Mislead, Target
+from spikeproof.goals import Targeted, Untargeted
 from spikeproof.threats import Flip
 
 
@@ -21,7 +21,7 @@ ADV[0, 0, 0, 0, 0] = 1  # one flip: not enough
 ADV[1, 0, :, 0] = 1  # four flips: fooled, over the budget
 ADV[2, 0, 0] = 1  # four flips, one taken back: three
 ADV[2, 0, 0, 1, 1] = 0
-GOAL = Mislead(torch.zeros(3, dtype=torch.long))
+GOAL = Untargeted(torch.zeros(3, dtype=torch.long))
 
 
 def test_success_needs_the_model_and_the_check():
@@ -36,7 +36,7 @@ def test_success_needs_the_model_and_the_check():
 
 
 def test_a_target_is_reached_only_by_that_class():
-    goal = Target(torch.tensor([1, 1, 0]))
+    goal = Targeted(torch.tensor([1, 1, 0]))
     assert judge(model, CLEAN, ADV, goal, Flip()).reached.tolist() == [False, True, False]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.adapters import Averaged
+from spikeproof.adapters import ExpectationOverTransformation
 from spikeproof.evaluate import activity
 from spikeproof.models import NeuronSpec, OfImages, build, converted, twin
 from spikeproof.models.belief import BeliefNetwork, SpikingBelief
@@ -68,7 +68,7 @@ def test_a_spiking_belief_network_adds():
     fill(network.hidden[0].bias, [-50.0, -50.0])  # each neuron spikes when its pixel does
     fill(network.top.weight, [[1.0, 0], [0, 0], [0, 0]])
     fill(network.top.bias, [0.0, 0.5, 0.0])
-    for model in (network, Averaged(network, draws=2)):
+    for model in (network, ExpectationOverTransformation(network, draws=2)):
         found = activity(model, images([1, 0], [0, 0]))  # nothing is left to chance
         assert found.acs.tolist() == [4 * 2 + 4 * 3, 0]
         assert found.macs.tolist() == [0, 0]

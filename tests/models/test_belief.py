@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.adapters import Averaged, examine
+from spikeproof.adapters import ExpectationOverTransformation, examine
 from spikeproof.errors import InvalidModel
 from spikeproof.images import load_images
 from spikeproof.models import load_checkpoint, save_checkpoint
@@ -62,7 +62,7 @@ def test_spikes_tend_to_the_rates():
 
 def test_both_are_sound_victims():
     data = load_images().test
-    for model in (sigmoid(), Averaged(spiking(), draws=2, seed=0)):
+    for model in (sigmoid(), ExpectationOverTransformation(spiking(), draws=2, seed=0)):
         checks = examine(model, data.x[:16])
         assert all(check.ok for check in checks), [c.says for c in checks if not c.ok]
 
@@ -74,7 +74,9 @@ def test_saved_and_loaded_they_answer_the_same(tmp_path):
         again = load_checkpoint(tmp_path / "net.safetensors").network
         assert type(again) is type(net)
         assert again.description == net.description
-        assert torch.equal(Averaged(again, 1)(x), Averaged(net, 1)(x))
+        assert torch.equal(
+            ExpectationOverTransformation(again, 1)(x), ExpectationOverTransformation(net, 1)(x)
+        )
 
 
 def test_they_have_the_same_parameters():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.adapters import Averaged, examine
+from spikeproof.adapters import ExpectationOverTransformation, examine
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import activity
 from spikeproof.models import Coded, CodeSpec, Direct, build, load_checkpoint, save_checkpoint
@@ -43,7 +43,7 @@ def test_it_is_the_network_behind_its_code():
 def test_it_is_a_victim_like_any_other(name):
     net = coded(name)
     next(net.parameters()).data.mul_(6)  # so that few inputs at a time make neurons fire
-    model = Averaged(net, draws=4) if name == "bernoulli" else net
+    model = ExpectationOverTransformation(net, draws=4) if name == "bernoulli" else net
     x = torch.rand(6, 1, 1, 6, 5, generator=torch.Generator().manual_seed(3))
     checks = examine(model, x, torch.arange(6) % 3)
     assert [c.name for c in checks if not c.ok and c.name not in ("accuracy", "ties")] == []

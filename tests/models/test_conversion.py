@@ -17,7 +17,7 @@ from spikeproof.models import (
     logits_by_step,
     save_checkpoint,
 )
-from spikeproof.training import Recipe, fit
+from spikeproof.training import TrainingConfig, fit
 
 PROGRAMS = {
     "dense": "dense _ 60 |> dense _ 10",
@@ -37,7 +37,7 @@ def networks(digits):
     for name, program in PROGRAMS.items():
         torch.manual_seed(0)
         net = build(program, height=8, width=8, polarities=1, spiking=False)
-        recipe = Recipe(epochs=5, batch=64, rate=1e-2, augment=None)
+        recipe = TrainingConfig(epochs=5, batch=64, rate=1e-2, augment=None)
         fit(net, digits.learn.x, digits.learn.labels, recipe)
         made[name] = net
     return made

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikeproof.images import ImageData, Images, load_images
-from spikeproof.recipes import OPERATIONS, RECIPES, Bench
+from spikeproof.recipes import OPERATIONS, RECIPES, RecipeContext
 from spikeproof.recipes.conversion import Curve
 
 
@@ -23,7 +23,7 @@ def test_when_a_curve_settles():
 
 @pytest.mark.parametrize("name", ["conversion", "null-class"])
 def test_a_quick_run_on_digits(name):
-    bench = Bench(fewer(), quick=True)
+    bench = RecipeContext(fewer(), quick=True)
     found = RECIPES[name].run(bench)
     assert all(claim.holds is None for claim in found.claims)
     assert any(table.columns[2:] == OPERATIONS for table in found.tables)
@@ -44,7 +44,7 @@ def test_images_of_other_things_are_brought_to_size_and_half_of_them_learned():
     data = fewer(200)
     upside_down = Images(data.test.x.flip(3), data.test.labels, data.test.classes)
     others = ImageData("flipped", upside_down, upside_down, "")
-    found = RECIPES["null-class"].run(Bench(data, quick=True, strange=others))
+    found = RECIPES["null-class"].run(RecipeContext(data, quick=True, strange=others))
     costs, table = found.tables[:2]
     first_cells = [row[0] for row in table.rows]
     assert first_cells[-2:] == ["flipped", "flipped, the other half"]

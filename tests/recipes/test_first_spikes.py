@@ -7,7 +7,7 @@ import torch
 
 from spikeproof.models.ttfs import from_relu
 from spikeproof.recipes import first_spikes
-from spikeproof.recipes.base import Bench
+from spikeproof.recipes.base import RecipeContext
 
 from .toy import data
 
@@ -28,7 +28,7 @@ def tiny(monkeypatch):
 
 
 def test_the_recipe_puts_them_together(tiny):
-    bench = Bench(data(n=40, side=8, n_classes=4), quick=True)
+    bench = RecipeContext(data(n=40, side=8, n_classes=4), quick=True)
     found = first_spikes.FIRST_SPIKES.run(bench)
     exact = [claim for claim in found.claims if claim.aim == "≤ 1e-6"]
     assert len(exact) == 3
@@ -51,7 +51,7 @@ def test_the_recipe_puts_them_together(tiny):
 
 def test_what_is_measured(tiny):
     images = data(n=40, side=8, n_classes=4)
-    relu = first_spikes._relu("fc6-fc4", Bench(images)).double()
+    relu = first_spikes._relu("fc6-fc4", RecipeContext(images)).double()
     spiking = from_relu(relu, images.learn.x)
     found = first_spikes.measured(spiking, images.test, relu(images.test.x.double()).detach())
     trace = spiking.trace(images.test.x)

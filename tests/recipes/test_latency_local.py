@@ -9,7 +9,7 @@ import torch
 
 from spikeproof.images import load_images
 from spikeproof.models.latency import LatencyNetwork
-from spikeproof.recipes import RECIPES, Bench
+from spikeproof.recipes import RECIPES, RecipeContext
 from spikeproof.recipes import latency_local as recipe
 
 TINY = replace(
@@ -30,7 +30,7 @@ TINY = replace(
 def found():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "QUICK", TINY)
-        return RECIPES["latency-local"].run(Bench(load_images(), quick=True))
+        return RECIPES["latency-local"].run(RecipeContext(load_images(), quick=True))
 
 
 def test_it_claims_nothing_of_the_digits(found):

@@ -10,7 +10,7 @@ import torch
 
 from spikeproof.errors import SpikeproofError
 from spikeproof.models import build, load_checkpoint
-from spikeproof.recipes import Bench, keep, recorded
+from spikeproof.recipes import RecipeContext, keep, recorded
 from spikeproof.results import REPRODUCTION_FILE, load_reproduction
 
 from .toy import TOY, data
@@ -18,7 +18,7 @@ from .toy import TOY, data
 
 @pytest.fixture
 def kept(tmp_path):
-    bench = Bench(data(), quick=True, seed=3)
+    bench = RecipeContext(data(), quick=True, seed=3)
     found = TOY.run(bench)
     record = recorded(TOY, bench, found, command="spikeproof reproduce toy", version="1")
     keep(tmp_path / "out", record, found, bench.data)
@@ -62,7 +62,7 @@ def test_a_network_comes_back_with_what_is_known_of_it(kept):
     [(4, ["0", "1", "2", "none of these"]), (7, [*"0123456"])],
 )
 def test_networks_with_other_outputs_than_the_images_have_classes(n_classes, names, tmp_path):
-    bench = Bench(data())
+    bench = RecipeContext(data())
     network = build(f"fc{n_classes}", height=6, width=6, polarities=1)
     found = replace(TOY.run(bench), models={"other": network})
     keep(tmp_path / "out", recorded(TOY, bench, found), found, bench.data)
@@ -70,7 +70,7 @@ def test_networks_with_other_outputs_than_the_images_have_classes(n_classes, nam
 
 
 def test_a_network_of_other_images_has_no_accuracy(tmp_path):
-    bench = Bench(data())
+    bench = RecipeContext(data())
     network = build("fc2", height=1, width=2, polarities=1)
     found = replace(TOY.run(bench), models={"gate": network})
     keep(tmp_path / "out", recorded(TOY, bench, found), found, bench.data)
@@ -136,8 +136,8 @@ def test_no_file_and_another_schema_are_refused(kept, tmp_path):
 
 
 def test_the_embedded_digits_and_a_quick_failure_settle_nothing():
-    assert Bench(data("digits")).settled(True) is None
-    assert Bench(data("mnist")).settled(True) is True
-    assert Bench(data("mnist")).settled(False) is False
-    assert Bench(data("mnist"), quick=True).settled(True) is True
-    assert Bench(data("mnist"), quick=True).settled(False) is None
+    assert RecipeContext(data("digits")).settled(True) is None
+    assert RecipeContext(data("mnist")).settled(True) is True
+    assert RecipeContext(data("mnist")).settled(False) is False
+    assert RecipeContext(data("mnist"), quick=True).settled(True) is True
+    assert RecipeContext(data("mnist"), quick=True).settled(False) is None

@@ -10,7 +10,7 @@ import torch
 
 from spikeproof.images import load_images
 from spikeproof.models.belief import BeliefNetwork, SpikingBelief
-from spikeproof.recipes import RECIPES, Bench
+from spikeproof.recipes import RECIPES, RecipeContext
 from spikeproof.recipes import spiking_dbn as recipe
 from spikeproof.training import ContrastiveDivergence
 
@@ -31,7 +31,7 @@ TINY = replace(
 def found():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "QUICK", TINY)
-        return RECIPES["spiking-dbn"].run(Bench(load_images(), quick=True))
+        return RECIPES["spiking-dbn"].run(RecipeContext(load_images(), quick=True))
 
 
 def test_it_claims_nothing_of_the_digits(found):

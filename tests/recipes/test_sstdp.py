@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spikeproof.images import load_images
-from spikeproof.recipes import RECIPES, Bench
+from spikeproof.recipes import RECIPES, RecipeContext
 from spikeproof.recipes import sstdp as recipe
 
 
@@ -16,7 +16,7 @@ def found():
     tiny = replace(recipe.QUICK, hidden=("fc20", "2c3-mp2"), epochs=(2, 3), few=200)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "QUICK", tiny)
-        return RECIPES["sstdp"].run(Bench(load_images(), quick=True))
+        return RECIPES["sstdp"].run(RecipeContext(load_images(), quick=True))
 
 
 def test_ties_are_no_right_answers(found):

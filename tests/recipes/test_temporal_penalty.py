@@ -10,13 +10,13 @@ import pytest
 from spikeproof.evaluate import proportion
 from spikeproof.images import ImageData, load_images
 from spikeproof.models.crossing import CrossingNetwork
-from spikeproof.recipes import RECIPES, Bench
+from spikeproof.recipes import RECIPES, RecipeContext
 from spikeproof.recipes import temporal_penalty as recipe
 from spikeproof.training import TemporalPenalty
 
 from .bright import Bright, flat
 
-TINY = recipe.Effort(
+TINY = recipe.TemporalPenaltyEffort(
     epochs=2, batch=64, sweep=recipe.SWEEP[:2], held=30, attacked=20, strong=6, steps=5
 )
 
@@ -47,15 +47,15 @@ def test_claims_say_what_they_are_compared_with(digits):
         recipe.ANN: [recipe.Strongest(0.1, *[relu] * 3, 0)],
     }
     strong["no penalty"] = [recipe.Strongest(0.1, *[best] * 3, 0)]
-    full = recipe._claims(Bench(large), "s", {"s": best}, stands, strong)
+    full = recipe._claims(RecipeContext(large), "s", {"s": best}, stands, strong)
     assert [claim.holds for claim in full] == [False, True, *[False] * 6]
     assert full[1].aim == "above 50.0 % [40.4, 59.6] of the ReLU network"
     assert full[-1].aim.endswith("of no penalty")
     assert not full[1].why
     assert full[2].why
-    quick = recipe._claims(Bench(large, quick=True), "s", {"s": best}, stands, strong)
+    quick = recipe._claims(RecipeContext(large, quick=True), "s", {"s": best}, stands, strong)
     assert [claim.holds for claim in quick] == [None, True, *[None] * 6]  # it can only confirm
-    small = recipe._claims(Bench(digits), "s", {"s": best}, stands, strong)
+    small = recipe._claims(RecipeContext(digits), "s", {"s": best}, stands, strong)
     assert {claim.holds for claim in small} == {None}
 
 
@@ -64,7 +64,7 @@ def test_the_recipe_puts_them_together(digits, monkeypatch):
     monkeypatch.setattr(recipe, "EPS", (0.1, 0.2))
     monkeypatch.setattr(recipe, "STRONG", (0.2,))
     few = ImageData("few", digits.learn.subset(np.arange(300)), digits.test, "")
-    bench = Bench(few, quick=True)
+    bench = RecipeContext(few, quick=True)
     found = RECIPES["temporal-penalty"].run(bench)
     sizes = [claim.ours.n for claim in found.claims]
     assert sizes[:5] == [400, *[20] * 4]

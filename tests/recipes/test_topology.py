@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from spikeproof.recipes import topology
-from spikeproof.recipes.base import Bench
-from spikeproof.training import Recipe as Training
+from spikeproof.recipes.base import RecipeContext
+from spikeproof.training import TrainingConfig
 
 from .toy import data
 
@@ -30,7 +30,7 @@ def test_corners_are_drawn_by_seed_and_parted():
 def test_weights_of_nand_carry_over():
     task = topology.corners(topology.nand, 0)
     network = topology.trained(
-        topology.GATE, task, Training(12, rate=0.02, augment=None), 0, draws=5
+        topology.GATE, task, TrainingConfig(12, rate=0.02, augment=None), 0, draws=5
     )
     for spiking in topology.spiking_of(network, task):
         assert spiking.description["spiking"]
@@ -46,13 +46,13 @@ def tiny(monkeypatch):
     monkeypatch.setattr(topology, "DRAWS", 1)
 
     def brief(network, x, labels, recipe, **settings):
-        return fit(network, x, labels, Training(1, 64, augment=None), **settings)
+        return fit(network, x, labels, TrainingConfig(1, 64, augment=None), **settings)
 
     monkeypatch.setattr(topology, "fit", brief)
 
 
 def test_the_recipe_puts_them_together(tiny):
-    bench = Bench(data("digits", n=40, side=8, n_classes=10), quick=True)
+    bench = RecipeContext(data("digits", n=40, side=8, n_classes=10), quick=True)
     found = topology.TOPOLOGY.run(bench)
     assert [claim.ours.n for claim in found.claims] == [306, 306, 40, 40]
     assert found.claims[2].holds is None

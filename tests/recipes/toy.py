@@ -9,7 +9,7 @@ import torch
 from spikeproof.evaluate import proportion
 from spikeproof.images import ImageData, Images
 from spikeproof.models import build
-from spikeproof.recipes import Bench, Found, Recipe, keep, recorded
+from spikeproof.recipes import Found, Recipe, RecipeContext, keep, recorded
 from spikeproof.report import build_reproduction
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
 
@@ -28,7 +28,7 @@ def data(name="toy", **settings):
     return ImageData(name, images(**settings), images(seed=1, **settings), "Made twice.")
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Claims of each kind, a table, a chart and a network."""
     channels, height, width = bench.data.test.x.shape[2:]
     with bench.timed("making"):
@@ -63,7 +63,7 @@ def run(bench: Bench) -> Found:
 
 def toy_reproduction(place: Path) -> Path:
     """A folder with the toy's reproduction and page."""
-    bench = Bench(data(), quick=True)
+    bench = RecipeContext(data(), quick=True)
     found = TOY.run(bench)
     record = recorded(TOY, bench, found, command="spikeproof reproduce toy --quick", version="1.2")
     keep(place / "out", record, found, bench.data, build_reproduction)

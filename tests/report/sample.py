@@ -146,7 +146,7 @@ def write_audit(
             burst = perturbed(recordings[0][1], rng, add=300, remove=0)
             write_file(folder / attack["pattern"], _only_new(recordings[0][1], burst, attack["id"]))
     results = {
-        "schema": "spikeproof/audit/1", "spikeproof": "0.1.0",
+        "schema": "spikeproof/audit/2", "spikeproof": "0.1.0",
         "created": "2026-11-20T09:12:44+00:00", "updated": "2026-11-20T10:02:10+00:00",
         "complete": done == len(ATTACKS), "seed": 20261120,
         "command": "spikeproof audit --model victim.safetensors --data nmnist --recordings 100 "
@@ -164,7 +164,7 @@ def write_audit(
                   "synops": summary(rng.normal(2.4e6, 1.5e5, n)),
                   "operations": operations(np.random.default_rng(seed), n)},
         "attacks": attacks, "examples": examples,
-        "doubts": [
+        "caveats": [
             {"title": "Control wins", "level": "warning",
              "detail": "“Flickering lamp” was beaten by its random control on class 1."},
             {"title": "Few recordings", "level": "note",
@@ -260,11 +260,11 @@ def _attack(
 
 def _stages(fooled: int) -> list[dict[str, Any]]:
     """An ensemble of which the last part had nothing to do."""
-    common = {"tried": fooled, "fooled": fooled, "seconds": 12.5, "forwards": 900}
+    common = {"attempted": fooled, "succeeded": fooled, "seconds": 12.5, "forwards": 900}
     return [
-        {"name": "gradients", "kind": "white-box", "first": fooled, "edits": 44.4,
+        {"name": "gradients", "kind": "white-box", "first_successes": fooled, "mean_cost": 44.4,
          "gradients": 2084, **common},
-        {"name": "walk", "kind": "refinement", "cheaper": fooled // 2, "edits": 38.0, **common},
+        {"name": "walk", "kind": "refinement", "improved": fooled // 2, "mean_cost": 38.0, **common},
         {"name": "restart", "kind": "white-box"},
     ]  # fmt: skip
 

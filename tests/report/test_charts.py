@@ -8,7 +8,7 @@ import pytest
 
 from spikeproof.report import charts
 from spikeproof.results.read import load
-from spikeproof.results.records import Proportion, Row, Target
+from spikeproof.results.records import Proportion, Row, TargetRecord
 
 from .sample import HOSTILE
 
@@ -111,7 +111,7 @@ def test_hostile_names_are_only_text(audit):
         audit.attack("patch-fixed"),
         id='x" onload="alert(1)',
         title=HOSTILE[0],
-        per_target=tuple(Target(name, part) for name in HOSTILE),
+        per_target=tuple(TargetRecord(name, part) for name in HOSTILE),
     )
     svg = charts.targets(attack)
     tags = {node.tag.rpartition("}")[2] for part in parsed(svg) for node in part.iter()}
@@ -122,5 +122,5 @@ def test_hostile_names_are_only_text(audit):
 
 def test_nothing_measured_is_still_a_chart(audit):
     part = Proportion(0, 0)
-    attack = replace(audit.attack("patch-fixed"), per_target=(Target("a", part, part),))
+    attack = replace(audit.attack("patch-fixed"), per_target=(TargetRecord("a", part, part),))
     assert "–" in texts(charts.targets(attack))

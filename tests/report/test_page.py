@@ -138,7 +138,7 @@ def test_an_audit_under_way_still_has_a_page(audits, state):
 
 def test_empty_lists(audits, tmp_path):
     raw = json.loads((audits("complete") / "results.json").read_text())
-    for name in ("attacks", "doubts", "examples", "timing"):
+    for name in ("attacks", "caveats", "examples", "timing"):
         raw[name] = []
     raw["data"]["classes"] = []
     nothing = {"k": 0, "n": 0, "value": None, "low": None, "high": None}

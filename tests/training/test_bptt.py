@@ -7,11 +7,11 @@ import torch
 
 from spikeproof.errors import InvalidModel, InvalidRecording
 from spikeproof.models import save_checkpoint
-from spikeproof.training import Augment, Recipe, fit
+from spikeproof.training import Augment, TrainingConfig, fit
 
 from .toy import data, network
 
-RECIPE = Recipe(epochs=4, batch=10, rate=0.02, augment=Augment(shift=0.5, warp=0.3))
+RECIPE = TrainingConfig(epochs=4, batch=10, rate=0.02, augment=Augment(shift=0.5, warp=0.3))
 
 
 class Stopped(Exception):
@@ -205,13 +205,13 @@ def test_what_perturb_makes_of_a_batch_is_what_is_learned(monkeypatch):
 
 
 def test_asking_the_network_while_perturbing_leaves_no_trace():
-    def asking(network, x, labels):
+    def gradient_free_stages(network, x, labels):
         with torch.no_grad():
             network(torch.ones_like(x))
         return x
 
     results = []
-    for perturb in (asking, None):
+    for perturb in (gradient_free_stages, None):
         net = network()
         fit(net, *data(), RECIPE, perturb=perturb)
         results.append(weights(net))

@@ -7,7 +7,7 @@ from spikeproof.errors import InvalidRecording
 from spikeproof.evaluate import verdicts
 from spikeproof.images import STRANGE, load_images
 from spikeproof.models import build, converted
-from spikeproof.training import Recipe, fit, with_null
+from spikeproof.training import TrainingConfig, fit, with_null
 
 
 def test_strange_samples_get_the_class_after_the_last():
@@ -32,7 +32,7 @@ def test_noise_that_was_not_learned_is_refused_too_by_both_networks():
     x, labels = with_null(data.learn.x, data.learn.labels, strange, classes=10)
     torch.manual_seed(0)
     net = build("fc60-fc11", height=8, width=8, polarities=1, spiking=False)
-    fit(net, x, labels, Recipe(epochs=6, batch=64, rate=1e-2, augment=None))
+    fit(net, x, labels, TrainingConfig(epochs=6, batch=64, rate=1e-2, augment=None))
     for model in (net, converted(net, data.learn.x[:300], steps=32)):
         with torch.no_grad():
             clean = verdicts(model(data.test.x), null=10)

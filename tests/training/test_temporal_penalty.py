@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from spikeproof.errors import InvalidModel
 from spikeproof.images import load_images
 from spikeproof.models.crossing import CrossingNetwork
-from spikeproof.training import Recipe, TemporalPenalty, fit
+from spikeproof.training import TemporalPenalty, TrainingConfig, fit
 
 from .toy import network as other_network
 
-RECIPE = Recipe(epochs=4, batch=32, rate=5e-3, decay=0.0, augment=None)
+RECIPE = TrainingConfig(epochs=4, batch=32, rate=5e-3, decay=0.0, augment=None)
 
 
 @pytest.fixture(scope="module")

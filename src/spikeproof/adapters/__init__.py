@@ -2,8 +2,8 @@
 
 from spikeproof.adapters.adapt import FRAMEWORKS, adapt
 from spikeproof.adapters.adapted import Adapted, Framework, Layout
-from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.check import Check
+from spikeproof.adapters.eot import ExpectationOverTransformation
 from spikeproof.adapters.examine import examine, require
 from spikeproof.adapters.nir import load_nir, save_nir, to_nir
 from spikeproof.adapters.probes import has_gradient
@@ -13,8 +13,8 @@ from spikeproof.adapters.twin import NoTwin, Twin, fast_twin
 __all__ = [
     "FRAMEWORKS",
     "Adapted",
-    "Averaged",
     "Check",
+    "ExpectationOverTransformation",
     "Framework",
     "Layout",
     "NoTwin",

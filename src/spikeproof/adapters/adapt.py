@@ -26,7 +26,7 @@ from spikeproof.adapters.frameworks.snntorch import SNNTORCH
 from spikeproof.adapters.frameworks.spikingjelly import SPIKINGJELLY
 from spikeproof.adapters.layouts import layout_named, one_polarity
 from spikeproof.adapters.lend import undisturbed
-from spikeproof.adapters.readout import Reading, check_readout, read, says
+from spikeproof.adapters.readout import ReadoutRule, check_readout, read, says
 from spikeproof.adapters.refusal import refusal
 from spikeproof.errors import InvalidModel
 from spikeproof.models.surrogate import Bump, Rule, Surrogate, surrogate_name
@@ -131,7 +131,7 @@ class _Subject:
 @dataclass(frozen=True)
 class _Found:
     layout: Layout
-    reading: Reading
+    reading: ReadoutRule
 
     def logits(self, answer: object, x: Tensor) -> Tensor:
         y = self.reading(answer, len(x), x.shape[1])

@@ -8,7 +8,7 @@ measures each point by calling the model, after the self-checks of AutoAttack (C
 2020). Memory and randomness are told apart by repeating a call with the same random numbers.
 
 Random models are reported and not refused: average them
-(:class:`~spikeproof.adapters.averaged.Averaged`). So are models without a gradient, which can be
+(:class:`~spikeproof.adapters.eot.ExpectationOverTransformation`). So are models without a gradient, which can be
 asked all the same. The questions that take more calls are in :mod:`spikeproof.adapters.probes`.
 """
 

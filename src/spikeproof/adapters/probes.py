@@ -12,9 +12,9 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
-from spikeproof.adapters.averaged import Averaged, repeatable
 from spikeproof.adapters.check import Check
 from spikeproof.adapters.encoders import straight_through
+from spikeproof.adapters.eot import ExpectationOverTransformation, repeatable
 from spikeproof.models.surrogate import ArcTan, Surrogate
 from spikeproof.models.swap import using_surrogate
 from spikeproof.types import Model
@@ -177,7 +177,7 @@ def _slope(
 ) -> Tensor | None:
     """Gradient of (best other logit minus that of the label), None if there is none."""
     gradients = []
-    at_once = 1 if isinstance(model, Averaged) else len(x)
+    at_once = 1 if isinstance(model, ExpectationOverTransformation) else len(x)
     for rows in torch.split(torch.arange(len(x)), at_once):
         leaf = x[rows].clone().requires_grad_()
         with ExitStack() as stack:

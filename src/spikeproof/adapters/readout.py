@@ -26,7 +26,7 @@ READOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadoutRule:
     """How to read answers: ``axes`` is one of NK, TNK, NTK and MK (M is N*T, time inside)."""
 
     axes: str
@@ -42,7 +42,7 @@ class Reading:
         return READOUTS[self.over_time](y.transpose(0, 1) if self.axes == "TNK" else y)
 
 
-def read(answer: object, layout: Layout, samples: int, bins: int, over_time: str) -> Reading:
+def read(answer: object, layout: Layout, samples: int, bins: int, over_time: str) -> ReadoutRule:
     """How to read the answer to a probe of that many samples and time bins.
 
     Raises :class:`ValueError`, in few words, if it does not look like logits.
@@ -55,7 +55,7 @@ def read(answer: object, layout: Layout, samples: int, bins: int, over_time: str
         raise ValueError(f"answers {list(y.shape)}, one class only")
     if not torch.isfinite(y).all():
         raise ValueError("answers NaN or infinite values")
-    return Reading(axes, over_time)
+    return ReadoutRule(axes, over_time)
 
 
 def _axes(y: Tensor, layout: Layout, samples: int, bins: int) -> str | None:
@@ -71,7 +71,7 @@ def _axes(y: Tensor, layout: Layout, samples: int, bins: int) -> str | None:
     return None
 
 
-def says(reading: Reading, answer: object, bins: int) -> str:
+def says(reading: ReadoutRule, answer: object, bins: int) -> str:
     """The read-out as a sentence."""
     y = first_tensor(answer, bins)
     which = "" if isinstance(answer, Tensor) else " (the first tensor of what it answers)"

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.adapters.adapted import Adapted
-from spikeproof.adapters.walk import layers_of
+from spikeproof.adapters.rebuild import layers_of
 from spikeproof.errors import InvalidModel
 from spikeproof.models.circuit import Circuit, Readout, chain
 from spikeproof.models.dynamics import Dynamics

@@ -1,20 +1,20 @@
 """Attacks: each says how much it wants every edit; threats decide what is possible."""
 
 from spikeproof.attacks.adversarial_batch import AdversarialBatch
-from spikeproof.attacks.apgd import APGD
 from spikeproof.attacks.base import Attack
-from spikeproof.attacks.dual_averaging import DualAveraging
-from spikeproof.attacks.fgsm import FGSM
-from spikeproof.attacks.finish import finished
-from spikeproof.attacks.noise import RandomEdits
-from spikeproof.attacks.patch import FitPatch, Sticker
-from spikeproof.attacks.pgd import PGD
-from spikeproof.attacks.smallest import Smallest
-from spikeproof.attacks.sparse_flip import SparseFlip
-from spikeproof.attacks.sparse_search import SparseSearch
-from spikeproof.attacks.square import Square
-from spikeproof.attacks.transfer import Transfer
-from spikeproof.attacks.universal import FitUniversal, Pattern
+from spikeproof.attacks.confirm import confirmed
+from spikeproof.attacks.events.sparse_flip import SparseFlip
+from spikeproof.attacks.intensities.apgd import APGD
+from spikeproof.attacks.intensities.dual_averaging import DualAveraging
+from spikeproof.attacks.intensities.fgsm import FGSM
+from spikeproof.attacks.intensities.minimum_norm import MinimumNorm
+from spikeproof.attacks.intensities.pgd import PGD
+from spikeproof.attacks.intensities.sparse_rs import SparseRS
+from spikeproof.attacks.intensities.square import Square
+from spikeproof.attacks.learned.patch import FitPatch, LearnedPatch
+from spikeproof.attacks.learned.universal import FitUniversal, UniversalPattern
+from spikeproof.attacks.queries.transfer import Transfer
+from spikeproof.attacks.random_edits import RandomEdits
 from spikeproof.attacks.victim import Queries, Victim
 
 __all__ = [
@@ -26,15 +26,15 @@ __all__ = [
     "DualAveraging",
     "FitPatch",
     "FitUniversal",
-    "Pattern",
+    "LearnedPatch",
+    "MinimumNorm",
     "Queries",
     "RandomEdits",
-    "Smallest",
     "SparseFlip",
-    "SparseSearch",
+    "SparseRS",
     "Square",
-    "Sticker",
     "Transfer",
+    "UniversalPattern",
     "Victim",
-    "finished",
+    "confirmed",
 ]

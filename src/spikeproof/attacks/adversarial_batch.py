@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import torch
 
 from spikeproof.attacks.base import Attack
-from spikeproof.attacks.pgd import PGD
-from spikeproof.attacks.sparse_flip import SparseFlip
+from spikeproof.attacks.events.sparse_flip import SparseFlip
+from spikeproof.attacks.intensities.pgd import PGD
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Mislead
-from spikeproof.models.described import Described
+from spikeproof.goals import Untargeted
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.threats import Ball, Threat
 from spikeproof.types import Cells, Labels
 
@@ -46,7 +46,7 @@ class AdversarialBatch:
     def __str__(self) -> str:
         return f"{self.threat}; {self.steps} steps on {100 * self.share:g} % of each batch"
 
-    def __call__(self, network: Described, x: Cells, labels: Labels) -> Cells:
+    def __call__(self, network: SerializableNetwork, x: Cells, labels: Labels) -> Cells:
         """``x`` ``[N, T, P, H, W]`` with its first recordings attacked."""
         first = round(self.share * len(x))
         attack: Attack
@@ -55,6 +55,6 @@ class AdversarialBatch:
         else:
             attack = SparseFlip("budget", self.steps)
         victim = Victim(network, surrogate=None, chunk=max(1, first))
-        goal = Mislead(labels[:first])
+        goal = Untargeted(labels[:first])
         adv = attack(victim, x[:first], goal, self.threat, rng=torch.Generator())
         return torch.cat([adv, x[first:]])

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spikeproof.attacks.base import Attack
+from spikeproof.attacks.events.sparse_flip import SparseFlip
 from spikeproof.attacks.peers import (
-    Corner,
-    Dash,
-    Frame,
+    CornerAttack,
+    DashAttack,
+    FrameAttack,
     GumbelSoftmax,
     RateAttack,
-    Sparse,
+    SparseAttack,
     SparseDynamic,
     SpikeCompatible,
     SpikeFool,
     SpikeRetiming,
 )
 from spikeproof.attacks.queries import Decision, Evolution, Greedy
-from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.errors import InvalidThreat
 from spikeproof.models.rules import HybridGradient
 
@@ -37,11 +37,11 @@ CATALOGUE: dict[str, Callable[[], Attack]] = {
     "rate": RateAttack,
     "hybrid": lambda: RateAttack(HybridGradient()),
     "gumbel": GumbelSoftmax,
-    "sparse": Sparse,
-    "frame": Frame,
-    "corner": Corner,
-    "dash": Dash,
-    "mask": lambda: Dash(activity=MASK_ACTIVITY),
+    "sparse": SparseAttack,
+    "frame": FrameAttack,
+    "corner": CornerAttack,
+    "dash": DashAttack,
+    "mask": lambda: DashAttack(activity=MASK_ACTIVITY),
     "spike-retiming": SpikeRetiming,
     "greedy": Greedy,
     "decision": Decision,

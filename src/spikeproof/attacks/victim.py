@@ -4,7 +4,7 @@ Everything an attack learns about a model goes through a :class:`Victim`. It kee
 (``chunk`` recordings at a time), switches off weight gradients, brings the attack's own surrogate
 and counts what was asked. Whether an attack succeeded is not decided here but by the judge.
 
-A random model comes as an :class:`~spikeproof.adapters.averaged.Averaged`. Its noise is drawn anew
+A random model comes as an :class:`~spikeproof.adapters.eot.ExpectationOverTransformation`. Its noise is drawn anew
 for every gradient, so that an attack does not fit one sample of it. Logits and margins keep the
 noise that the model came with: a search that takes the best of many lucky draws finds nothing.
 """
@@ -19,8 +19,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from spikeproof.adapters.averaged import Averaged
 from spikeproof.adapters.encoders import straight_through
+from spikeproof.adapters.eot import ExpectationOverTransformation
 from spikeproof.engine import Buffers, Engine, changed, engine_for
 from spikeproof.errors import InvalidModel
 from spikeproof.goals import Goal, Loss, margin
@@ -28,7 +28,7 @@ from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Rule, Surrog
 from spikeproof.models.swap import using_surrogate
 from spikeproof.types import Cells, Gain, Logits, Model, PerSample
 
-SHARP = ArcTan(slope=4.0)
+NARROW_SURROGATE = ArcTan(slope=4.0)
 """The attacks' default surrogate: narrower than is good for training, it follows real spikes
 closer and finds smaller perturbations (docs/results.md, 'surrogate of the attack')."""
 
@@ -39,7 +39,7 @@ Near: TypeAlias = Callable[[Tensor, Tensor, Tensor], Logits]
 """Logits ``[M, K]`` of known recordings, given by their index ``[M]``, with ``cells`` ``[M, S]``
 turned to ``values``; see :meth:`spikeproof.engine.around.Around.__call__`."""
 
-TURNS: Surrogates = (SHARP, PiecewiseQuadratic(0.5), ArcTan(8.0))
+ALTERNATING_SURROGATES: Surrogates = (NARROW_SURROGATE, PiecewiseQuadratic(0.5), ArcTan(8.0))
 """Three that fail in different places; what one does not see, the next does."""
 
 
@@ -62,7 +62,7 @@ class Victim:
     """
 
     model: Model
-    surrogate: Surrogates = SHARP
+    surrogate: Surrogates = NARROW_SURROGATE
     chunk: int = 16
     queries: Queries = field(default_factory=Queries)
     fast: bool = False
@@ -148,7 +148,7 @@ class Victim:
 
     @property
     def _draws(self) -> int:
-        return self.model.draws if isinstance(self.model, Averaged) else 1
+        return self.model.draws if isinstance(self.model, ExpectationOverTransformation) else 1
 
     @property
     def _at_once(self) -> int:
@@ -163,7 +163,11 @@ class Victim:
 
     def _drawn(self) -> Model:
         """The model, with other noise at every turn if it is averaged."""
-        return self.model.fresh(self._turn) if isinstance(self.model, Averaged) else self.model
+        return (
+            self.model.fresh(self._turn)
+            if isinstance(self.model, ExpectationOverTransformation)
+            else self.model
+        )
 
     @contextmanager
     def _attacking(self, by_autograd: bool) -> Iterator[None]:

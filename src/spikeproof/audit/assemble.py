@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import spikeproof
-from spikeproof.audit import doubts
-from spikeproof.audit.clean import Clean
+from spikeproof.audit import caveats
+from spikeproof.audit.clean import CleanAnswers
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.store import Store
-from spikeproof.audit.subject import Subject
 from spikeproof.audit.tally import Tally
-from spikeproof.audit.worded import worded
 from spikeproof.evaluate import proportion, recorded, summary
-from spikeproof.results import SCHEMA, Attack, Audit
+from spikeproof.inputs.subject import Subject
+from spikeproof.inputs.wording import worded
+from spikeproof.results import SCHEMA, AttackRecord, Audit
 from spikeproof.results import records as rec
 from spikeproof.types import Labels
 
@@ -25,7 +25,7 @@ def assemble(
     settings: Settings,
     store: Store,
     tallies: Sequence[Tally],
-    clean: Clean,
+    clean: CleanAnswers,
     head: dict[str, Any],
 ) -> Audit:
     """The results of an audit, from the figures of its entries."""
@@ -41,7 +41,7 @@ def assemble(
         schema=SCHEMA,
         spikeproof=spikeproof.__version__,
         seed=settings.seed,
-        model=rec.Victim(
+        model=rec.ModelRecord(
             name=about["name"],
             architecture=about.get("architecture", ""),
             kind=about.get("kind", "spiking"),
@@ -53,7 +53,7 @@ def assemble(
             assumptions=tuple(about.get("assumptions", ())),
             surrogate=tried["name"],
         ),
-        data=rec.Data(
+        data=rec.DataRecord(
             name=subject.data.name,
             **_sight(subject),
             split=subject.data.split,
@@ -63,23 +63,23 @@ def assemble(
             active_cells=_known(clean, "active"),
             events=_known(clean, "events"),
         ),
-        clean=rec.Clean(
+        clean=rec.CleanRecord(
             accuracy,
             _known(clean, "spikes"),
             _known(clean, "synops"),
             None if clean.activity is None else recorded(clean.activity),
         ),
         attacks=tuple(attacks.values()),
-        doubts=doubts.find(subject, attacks, accuracy, trials, quick=settings.quick),
+        caveats=caveats.find(subject, attacks, accuracy, trials, quick=settings.quick),
         checks=tuple(
-            rec.Check(c.name, c.ok, worded(c.detail, subject.of_images), c.title)
+            rec.CheckRecord(c.name, c.ok, worded(c.detail, subject.of_images), c.title)
             for c in subject.checks
         ),
         trials=trials,
         examples=_examples(subject, tallies, clean.predictions, settings.examples),
         timing=(
-            rec.Stage("clean recordings", clean.seconds),
-            *(rec.Stage(a.title, a.seconds) for a in attacks.values()),
+            rec.TimingRecord("clean recordings", clean.seconds),
+            *(rec.TimingRecord(a.title, a.seconds) for a in attacks.values()),
         ),
         **head,
     )
@@ -90,18 +90,18 @@ def _sight(subject: Subject) -> dict[str, Any]:
     if subject.of_images:
         return {"images": rec.Size(*subject.shape[1:])}
     grid = subject.grid
-    return {"grid": rec.Grid(grid.bins, grid.window, grid.height, grid.width)}
+    return {"grid": rec.GridRecord(grid.bins, grid.window, grid.height, grid.width)}
 
 
 def _trial(tried: dict[str, Any]) -> rec.Trial:
     return rec.Trial(tried["surrogate"], proportion(tried["fooled"], tried["of"]), tried["edits"])
 
 
-def _known(clean: Clean, what: str) -> rec.Summary | None:
+def _known(clean: CleanAnswers, what: str) -> rec.Summary | None:
     return summary(clean.numbers[what]) if what in clean.numbers else None
 
 
-def _with_control(attack: Attack, control: Attack | None) -> Attack:
+def _with_control(attack: AttackRecord, control: AttackRecord | None) -> AttackRecord:
     """``attack`` with its control's figures at each budget and target."""
     if control is None:
         return attack

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from spikeproof.audit.columns import Columns, columns
 from spikeproof.audit.store import Store
-from spikeproof.audit.subject import Subject
 from spikeproof.errors import InvalidModel
 from spikeproof.evaluate import activity, answer
+from spikeproof.inputs.subject import Subject
 from spikeproof.models.activity import Activity
 from spikeproof.types import Labels
 
@@ -27,7 +27,7 @@ _NUMBERS = ("prediction", "active", "events", "synops", *_WORK)
 
 
 @dataclass(frozen=True, eq=False)
-class Clean:
+class CleanAnswers:
     """What the model says of each audited sample, and what is known of it; columns ``[N]``.
 
     ``network`` is what of its operations is the same for all samples, if they were counted.
@@ -68,7 +68,7 @@ def clean(
     parts: tuple[Tensor, ...],
     keep: int | None,
     tell: Callable[[float], None] = lambda _: None,
-) -> Clean:
+) -> CleanAnswers:
     """Measure what is missing, and write ``keep`` of the samples into the audit's folder.
 
     Raises :class:`InvalidModel` for labels that the model has no output for.
@@ -89,7 +89,7 @@ def clean(
             yield part["rows"]
 
     numbers = columns(rows(), _NUMBERS)
-    return Clean(numbers, sum(seconds), network)
+    return CleanAnswers(numbers, sum(seconds), network)
 
 
 def _measured(subject: Subject, part: Tensor, folder: Path, keep: int | None) -> dict[str, Any]:

@@ -15,19 +15,20 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from torch import Generator, Tensor
 
-from spikeproof.attacks.autospike import AutoSpike
-from spikeproof.attacks.ensemble import Did, Mode
-from spikeproof.attacks.finish import finished
-from spikeproof.attacks.learners import Learner, standard_learners
-from spikeproof.attacks.stages import single
-from spikeproof.attacks.victim import SHARP, Queries, Victim
+from spikeproof.attacks.confirm import confirmed
+from spikeproof.attacks.ensemble.autospike import AutoSpike
+from spikeproof.attacks.ensemble.event_stages import single
+from spikeproof.attacks.ensemble.state import Mode
+from spikeproof.attacks.learned.learners import Learner, standard_learners
+from spikeproof.attacks.victim import NARROW_SURROGATE, Queries, Victim
 from spikeproof.audit.settings import Norm, Settings
-from spikeproof.audit.subject import Subject
 from spikeproof.audit.surrogates import Choice
 from spikeproof.errors import Unrealisable
 from spikeproof.evaluate import Outcome, activity, judge
 from spikeproof.events import Events, write
 from spikeproof.goals import Goal
+from spikeproof.inputs.subject import Subject
+from spikeproof.results.stage_stats import StageStats
 from spikeproof.threats import L0, Ball, Flip, Threat
 from spikeproof.types import Cells
 
@@ -38,7 +39,7 @@ Family = Literal["input-specific", "universal", "patch"]
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class AuditContext:
     """Where entries work: the subject, the settings, the audit's folder and what is measured.
 
     ``predictions`` ``[N]`` are those on the clean recordings; ``rows`` gives the rows of another
@@ -52,13 +53,13 @@ class Bench:
     predictions: Tensor
     rows: Callable[[str], list[Row]]
     queries: Queries = field(default_factory=Queries)
-    did: list[Did] = field(default_factory=list)
+    did: list[StageStats] = field(default_factory=list)
     surrogate: Choice = "ensemble"
 
     @property
     def victim(self) -> Victim:
         """The model as attacks see it; what they ask is counted in ``queries``."""
-        alone = SHARP if self.surrogate == "ensemble" else self.surrogate
+        alone = NARROW_SURROGATE if self.surrogate == "ensemble" else self.surrogate
         chunk = _CHUNK if self.subject.of_images else Victim.chunk
         return Victim(self.subject.search, alone, chunk, queries=self.queries, fast=True)
 
@@ -89,11 +90,11 @@ class Bench:
         if mode == "budget" and not (near and isinstance(threat, Flip)):
             steps = max(steps // 2, 1)
         judge, victim, proxy = self.subject.model, self.victim, None
-        if self.subject.imitated:
+        if self.subject.uses_substitute:
             victim, proxy = replace(victim, model=judge, surrogate=None), self.subject.search
         elif self.surrogate != "ensemble":
             plain = single(threat, mode, steps)
-            return finished(plain, victim, judge, clean, goal, threat, rng=rng)
+            return confirmed(plain, victim, judge, clean, goal, threat, rng=rng)
         ensemble = AutoSpike(
             mode,
             judge,
@@ -132,8 +133,8 @@ class Entry:
     what: str
     threat: str
     family: Family
-    run: Callable[[Bench, Tensor], list[Row]]
-    prepare: Callable[[Bench], None] | None = None
+    run: Callable[[AuditContext, Tensor], list[Row]]
+    prepare: Callable[[AuditContext], None] | None = None
     control: str | None = None
     is_control: bool = False
     cost: float = 1.0
@@ -141,7 +142,7 @@ class Entry:
 
 
 def record(
-    bench: Bench,
+    bench: AuditContext,
     entry: str,
     chosen: Tensor,
     adv: Cells,
@@ -211,7 +212,9 @@ def _prices(threat: Threat, clean: Cells, outcome: Outcome) -> list[Row]:
     ]
 
 
-def write_attacked(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool) -> str | None:
+def write_attacked(
+    bench: AuditContext, entry: str, i: int, cells: Tensor, retime: bool
+) -> str | None:
     """Write the sample with these ``cells``; its name relative to the audit's folder.
 
     Of a sample that ``settings.keep`` leaves out there is no file, and None is given. Raises
@@ -224,7 +227,7 @@ def write_attacked(bench: Bench, entry: str, i: int, cells: Tensor, retime: bool
     return _keep(bench, f"{entry}/{int(subject.index[i])}", write)
 
 
-def write_pattern(bench: Bench, name: str, cells: Tensor) -> None:
+def write_pattern(bench: AuditContext, name: str, cells: Tensor) -> None:
     """Write the additions of a learned pattern as a recording of its own, to be looked at."""
     grid = bench.subject.grid
     if bool((cells > 0).any()):
@@ -232,7 +235,7 @@ def write_pattern(bench: Bench, name: str, cells: Tensor) -> None:
         _keep(bench, name, lambda path: write(path, stream))
 
 
-def _keep(bench: Bench, name: str, write: Callable[[Path], None]) -> str:
+def _keep(bench: AuditContext, name: str, write: Callable[[Path], None]) -> str:
     path = bench.folder / "recordings" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path)

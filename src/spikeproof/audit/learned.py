@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spikeproof.attacks.learners import best_patches, best_pattern
-from spikeproof.attacks.noise import random_patches, random_pattern
-from spikeproof.attacks.patch import FitPatch, Sticker, Views, put
-from spikeproof.attacks.universal import FitUniversal, Pattern
-from spikeproof.audit.entry import Bench, Entry, Row, record, write_pattern
+from spikeproof.attacks.learned.learners import best_patches, best_pattern
+from spikeproof.attacks.learned.patch import FitPatch, LearnedPatch, Views, put
+from spikeproof.attacks.learned.universal import FitUniversal, UniversalPattern
+from spikeproof.attacks.random_edits import random_patches, random_pattern
+from spikeproof.audit.entry import AuditContext, Entry, Row, record, write_pattern
 from spikeproof.audit.settings import Settings
-from spikeproof.audit.subject import Subject
-from spikeproof.goals import Mislead, Target
+from spikeproof.goals import Targeted, Untargeted
+from spikeproof.inputs.subject import Subject
 from spikeproof.models.checkpoint import read_tensors, write_tensors
 from spikeproof.threats import Patch, Universal
 from spikeproof.threats.universal import apply
@@ -26,7 +26,7 @@ def universal(
     """A universal pattern, and random patterns of the same size beside it."""
     fit = FitUniversal(settings.fit_steps, settings.fit_batch, settings.fit_targets)
 
-    def prepare(bench: Bench) -> None:
+    def prepare(bench: AuditContext) -> None:
         cells, labels = bench.subject.learn_cells, bench.subject.learn_labels
         rng = bench.rng(name, "fit")
         judge, learners = bench.subject.model, bench.learners
@@ -36,16 +36,18 @@ def universal(
         alone = torch.zeros(1, *bench.subject.grid.shape)
         write_pattern(bench, f"{name}/pattern", apply(alone, learned.pattern)[0])
 
-    def run(bench: Bench, part: Tensor) -> list[Row]:
+    def run(bench: AuditContext, part: Tensor) -> list[Row]:
         pattern = _load(bench, name)["pattern"]
-        return _apply(bench, part, Pattern(pattern), threat.holding(pattern), name, None)
+        return _apply(bench, part, UniversalPattern(pattern), threat.holding(pattern), name, None)
 
-    def run_control(bench: Bench, part: Tensor) -> list[Row]:
+    def run_control(bench: AuditContext, part: Tensor) -> list[Row]:
         learned, rows = _load(bench, name)["pattern"], []
         for draw in range(_RANDOM_DRAWS):
             rng = bench.rng(name, "control", draw)
             pattern = random_pattern(learned, threat, bench.subject.grid.bins, rng)
-            rows += _apply(bench, part, Pattern(pattern), threat.holding(pattern), name, draw)
+            rows += _apply(
+                bench, part, UniversalPattern(pattern), threat.holding(pattern), name, draw
+            )
         return rows
 
     control = f"{name}-random"
@@ -65,10 +67,15 @@ def universal(
 
 
 def _apply(
-    bench: Bench, part: Tensor, attack: Pattern, threat: Universal, name: str, draw: int | None
+    bench: AuditContext,
+    part: Tensor,
+    attack: UniversalPattern,
+    threat: Universal,
+    name: str,
+    draw: int | None,
 ) -> list[Row]:
     chosen = bench.right(part)
-    goal = Mislead(bench.subject.labels[chosen])
+    goal = Untargeted(bench.subject.labels[chosen])
     rng = bench.rng(name, "apply", draw, int(part[0]))
     clean = bench.subject.clean(chosen)
     adv = attack(bench.victim, clean, goal, threat, rng=rng)
@@ -89,7 +96,7 @@ def patch(
     """A patch for every class; at ``centre`` when it is shown alone and has no place."""
     n_classes = len(subject.classes)
 
-    def prepare(bench: Bench) -> None:
+    def prepare(bench: AuditContext) -> None:
         cells, labels = subject.learn_cells, subject.learn_labels
         rng = bench.rng(name, "fit")
         learned, did = best_patches(
@@ -104,13 +111,13 @@ def patch(
         for k in range(n_classes):
             write_pattern(bench, f"{name}/patch-{k}", shown[k])
 
-    def sticker(bench: Bench) -> Sticker:
-        return Sticker(_load(bench, name)["patches"], fit.free_time)
+    def sticker(bench: AuditContext) -> LearnedPatch:
+        return LearnedPatch(_load(bench, name)["patches"], fit.free_time)
 
-    def run(bench: Bench, part: Tensor) -> list[Row]:
+    def run(bench: AuditContext, part: Tensor) -> list[Row]:
         return _stick(bench, part, sticker(bench), threat, name, n_classes, control=False)
 
-    def run_control(bench: Bench, part: Tensor) -> list[Row]:
+    def run_control(bench: AuditContext, part: Tensor) -> list[Row]:
         random = random_patches(sticker(bench), bench.rng(name, "control"))
         return _stick(bench, part, random, threat, name, n_classes, control=True)
 
@@ -131,9 +138,9 @@ def patch(
 
 
 def _stick(
-    bench: Bench,
+    bench: AuditContext,
     part: Tensor,
-    attack: Sticker,
+    attack: LearnedPatch,
     threat: Patch,
     name: str,
     n_classes: int,
@@ -146,7 +153,7 @@ def _stick(
         chosen = right[bench.subject.labels[right] != target]
         if not len(chosen):
             continue
-        goal = Target(torch.full((len(chosen),), target))
+        goal = Targeted(torch.full((len(chosen),), target))
         rng = bench.rng(name, "place", target, int(part[0]))  # the control's places are the same
         clean = bench.subject.clean(chosen)
         adv = attack(bench.victim, clean, goal, threat, rng=rng)
@@ -164,9 +171,9 @@ def _stick(
     return rows
 
 
-def _save(bench: Bench, name: str, tensors: dict[str, Tensor]) -> None:
+def _save(bench: AuditContext, name: str, tensors: dict[str, Tensor]) -> None:
     write_tensors(bench.folder / "work" / f"{name}.safetensors", tensors, {})
 
 
-def _load(bench: Bench, name: str) -> dict[str, Tensor]:
+def _load(bench: AuditContext, name: str) -> dict[str, Tensor]:
     return read_tensors(bench.folder / "work" / f"{name}.safetensors")[0]

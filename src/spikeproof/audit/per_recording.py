@@ -7,10 +7,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from spikeproof.attacks.noise import RandomEdits
-from spikeproof.audit.entry import Bench, Entry, Row, cost_of, record
+from spikeproof.attacks.random_edits import RandomEdits
+from spikeproof.audit.entry import AuditContext, Entry, Row, cost_of, record
 from spikeproof.audit.settings import Norm
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import L0, L2, Ball, Flip, Linf, Retime, Threat
 
 # Times the budget. Four more ways from beyond brought the fewest flips to 1/1.1 for 20 of 99
@@ -28,19 +28,19 @@ def minimum(name: str, title: str, what: str, threat: Threat) -> list[Entry]:
     """
     retime, norm = isinstance(threat, Retime), norm_of(threat)
 
-    def run(bench: Bench, part: Tensor) -> list[Row]:
+    def run(bench: AuditContext, part: Tensor) -> list[Row]:
         chosen = bench.right(part)
-        goal = Mislead(bench.subject.labels[chosen])
+        goal = Untargeted(bench.subject.labels[chosen])
         clean = bench.subject.clean(chosen)
         adv = bench.evaluate("minimum", clean, goal, threat, bench.rng(name))
         return record(bench, name, chosen, adv, goal, threat, retime=retime)
 
-    def run_control(bench: Bench, part: Tensor) -> list[Row]:
+    def run_control(bench: AuditContext, part: Tensor) -> list[Row]:
         chosen = bench.right(part)
         cost = {r["place"]: cost_of(r) for r in bench.rows(name)}
         size = [cost[i] for i in chosen.tolist()]
         count = torch.tensor(size, dtype=torch.float32 if isinstance(threat, Ball) else torch.long)
-        goal = Mislead(bench.subject.labels[chosen])
+        goal = Untargeted(bench.subject.labels[chosen])
         rng = bench.rng(name, "control", int(part[0]))
         clean = bench.subject.clean(chosen)
         adv = RandomEdits(count)(bench.victim, clean, goal, threat, rng=rng)
@@ -84,7 +84,7 @@ def budgets(name: str, title: str, what: str, known_from: str, threats: Budgets)
     """
     here, chance = f"{name}-budget", f"{name}-budget-random"
 
-    def run(bench: Bench, part: Tensor) -> list[Row]:
+    def run(bench: AuditContext, part: Tensor) -> list[Row]:
         rows: list[Row] = []
         known = {r["place"]: r for r in bench.rows(known_from)}
         for share, limited in threats:
@@ -107,17 +107,17 @@ def budgets(name: str, title: str, what: str, known_from: str, threats: Budgets)
                 if not some:
                     continue
                 left = torch.tensor(some)
-                goal = Mislead(bench.subject.labels[left])
+                goal = Untargeted(bench.subject.labels[left])
                 clean = bench.subject.clean(left)
                 adv = bench.evaluate("budget", clean, goal, limited, bench.rng(here), near=fell)
                 where, extra = f"{here}/{_figure(share, limited)}", {"share": share}
                 rows += record(bench, where, left, adv, goal, limited, extra=extra)
         return rows
 
-    def run_control(bench: Bench, part: Tensor) -> list[Row]:
+    def run_control(bench: AuditContext, part: Tensor) -> list[Row]:
         rows: list[Row] = []
         chosen = bench.right(part)
-        goal = Mislead(bench.subject.labels[chosen])
+        goal = Untargeted(bench.subject.labels[chosen])
         clean = bench.subject.clean(chosen)
         for share, limited in threats:
             rng = bench.rng(chance, share, int(part[0]))

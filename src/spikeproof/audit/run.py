@@ -19,14 +19,14 @@ import spikeproof
 from spikeproof.attacks.victim import Queries
 from spikeproof.audit.assemble import assemble
 from spikeproof.audit.clean import clean
-from spikeproof.audit.entry import Bench, Entry, Row
+from spikeproof.audit.entry import AuditContext, Entry, Row
 from spikeproof.audit.settings import Settings
 from spikeproof.audit.standard import standard
 from spikeproof.audit.store import Store, write_json
-from spikeproof.audit.subject import Subject
 from spikeproof.audit.surrogates import Choice, chosen, name_of, surrogate_of
 from spikeproof.audit.tally import Tally, tally
 from spikeproof.errors import InvalidModel
+from spikeproof.inputs.subject import Subject
 from spikeproof.results import FILE, Audit, as_json
 from spikeproof.types import Model
 
@@ -35,7 +35,7 @@ _CLEAN = 1.0  # cost of the clean recordings, as that of an entry
 
 
 @dataclass(frozen=True)
-class Progress:
+class AuditProgress:
     """Told while an audit runs: ``done`` of ``total`` (rough seconds of work), and what is next."""
 
     done: float
@@ -50,7 +50,7 @@ def audit(
     *,
     command: str = "",
     fresh: bool = False,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[AuditProgress], None] = lambda _: None,
 ) -> Audit:
     """Run the standard audit of ``subject``, or what is missing of it, into ``folder``.
 
@@ -79,7 +79,7 @@ def audit(
     done = 0.0
 
     def telling(what: str, cost: float) -> Callable[[float], None]:
-        return lambda share: progress(Progress(done + share * cost, total, what))
+        return lambda share: progress(AuditProgress(done + share * cost, total, what))
 
     unchanged = clean(subject, store, parts, settings.keep, telling("clean recordings", _CLEAN))
     if not bool((unchanged.predictions == subject.labels).any()):
@@ -91,7 +91,7 @@ def audit(
         )
     queries, surrogate = Queries(), _surrogate(subject, store, settings)
     predictions = unchanged.predictions
-    bench = Bench(
+    bench = AuditContext(
         subject, settings, folder, predictions, lambda _: [], queries, surrogate=surrogate
     )
 
@@ -127,7 +127,7 @@ def audit(
             tallies[entry.id] = count(entry)
             save(False)
         done += entry.cost
-    progress(Progress(total, total, "results"))
+    progress(AuditProgress(total, total, "results"))
     return save(True)
 
 
@@ -149,7 +149,7 @@ def _surrogate(subject: Subject, store: Store, settings: Settings) -> Choice:
 
 def _run_entry(
     entry: Entry,
-    bench: Bench,
+    bench: AuditContext,
     store: Store,
     parts: tuple[Tensor, ...],
     tell: Callable[[float], None],
@@ -174,7 +174,7 @@ def _rows(store: Store, k: int, name: str) -> list[Row]:
     return [] if kept is None else list(kept["rows"])
 
 
-def _timed(run: Callable[[], _T], bench: Bench) -> tuple[_T, dict[str, Any]]:
+def _timed(run: Callable[[], _T], bench: AuditContext) -> tuple[_T, dict[str, Any]]:
     """What ``run`` gives, with the seconds and queries it took and what its stages did."""
     queries = bench.queries
     gradients, forwards, began = queries.gradients, queries.forwards, time.perf_counter()

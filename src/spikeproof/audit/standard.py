@@ -5,14 +5,14 @@ Recordings are attacked by edits of their events, images by changes of their int
 
 from __future__ import annotations
 
-from spikeproof.attacks.patch import FitPatch
-from spikeproof.audit.binned import Binned
+from spikeproof.attacks.learned.patch import FitPatch
 from spikeproof.audit.entry import Entry
 from spikeproof.audit.learned import patch, universal
 from spikeproof.audit.per_recording import budgets, minimum
 from spikeproof.audit.settings import Settings
-from spikeproof.audit.subject import Subject
 from spikeproof.errors import InvalidThreat
+from spikeproof.inputs.binned import BinnedRecordings
+from spikeproof.inputs.subject import Subject
 from spikeproof.threats import L0, L2, Flip, Linf, Patch, Retime, Universal
 
 
@@ -63,7 +63,7 @@ def _of_images(settings: Settings) -> list[Entry]:
 def _of_recordings(subject: Subject, settings: Settings) -> list[Entry]:
     """Fewest edits of each kind, budgets, universal patterns and patches."""
     learn = subject.learn_cells
-    assert isinstance(learn, Binned)
+    assert isinstance(learn, BinnedRecordings)
     mean_active = float(learn.active.float().mean())
     entries = [
         *minimum(

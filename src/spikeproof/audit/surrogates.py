@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.adapters.adapted import Adapted
-from spikeproof.attacks.surrogate_choice import choose_surrogate
+from spikeproof.attacks.ensemble.surrogate_choice import choose_surrogate
 from spikeproof.evaluate import answer
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models import Surrogate, surrogate_name, surrogate_named, using_surrogate
 from spikeproof.models.dynamics import Dynamics
 from spikeproof.models.neuron import LIF, ParametricLIF
@@ -50,7 +50,7 @@ def surrogate_of(
             return (named if _takes_one(model) else None), []
     few = _first_right(model, x, labels)
     threat = Linf() if pictures else Flip()
-    surrogate, table = choose_surrogate(model, x[few].float(), Mislead(labels[few]), threat)
+    surrogate, table = choose_surrogate(model, x[few].float(), Untargeted(labels[few]), threat)
     return surrogate, [
         {
             "surrogate": name_of(tried.surrogate),

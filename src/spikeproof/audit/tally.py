@@ -17,12 +17,12 @@ from torch import Tensor
 
 from spikeproof.audit.columns import Columns, columns, taken
 from spikeproof.audit.entry import Entry
-from spikeproof.audit.stages import Stages
 from spikeproof.audit.store import Store
-from spikeproof.audit.subject import Subject
 from spikeproof.evaluate import proportion, summary
-from spikeproof.results import Attack, Proportion, write_rows
+from spikeproof.inputs.subject import Subject
+from spikeproof.results import AttackRecord, Proportion, write_rows
 from spikeproof.results import records as rec
+from spikeproof.results.stage_stats import StageStats, merged
 
 _ROW_FIELDS = {f.name for f in fields(rec.Row)}
 _NUMBERS = (
@@ -38,7 +38,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 class Tally:
     """The figures of an entry, and some rows to take examples from."""
 
-    attack: Attack
+    attack: AttackRecord
     shown: tuple[rec.Row, ...] = ()
 
 
@@ -58,13 +58,13 @@ def tally(
     """
     done = [len(part) for k, part in enumerate(parts) if f"{entry.id}.{k}" in store]
     prepared = store.get(f"{entry.id}.prepare")
-    seen, spent, stages = sum(done), Counter(_spent(prepared)), Stages()
-    stages.add(prepared)
+    seen, spent, stages = sum(done), Counter(_spent(prepared)), list[StageStats]()
+    stages += _stages(prepared)
 
     def rows() -> Iterator[list[dict[str, Any]]]:
         for kept in store.parts(entry.id, len(parts)):
             spent.update(_spent(kept))
-            stages.add(kept)
+            stages.extend(_stages(kept))
             yield kept["rows"]
 
     everything = columns(rows(), _NUMBERS)
@@ -85,7 +85,7 @@ def tally(
                 shown.append(row)
             yield row
 
-    attack = Attack(
+    attack = AttackRecord(
         id=entry.id,
         title=entry.title,
         family=entry.family,
@@ -114,7 +114,7 @@ def tally(
         seconds=spent["seconds"],
         gradients=spent["gradients"],
         forwards=spent["forwards"],
-        stages=stages.told,
+        stages=merged(stages),
         rows=write_rows(store.folder, f"rows/{entry.id}.jsonl", written()) if n else (),
     )
     return Tally(attack, tuple(shown))
@@ -122,6 +122,11 @@ def tally(
 
 def _spent(kept: dict[str, Any] | None) -> dict[str, Any]:
     return {} if kept is None else {what: kept[what] for what in _SPENT}
+
+
+def _stages(kept: dict[str, Any] | None) -> list[StageStats]:
+    """What the stages of an ensemble did in one finished part."""
+    return [StageStats(**stats) for stats in (kept or {}).get("stages", ())]
 
 
 def _rows(entry: Entry, store: Store, parts: int, share: float | None) -> Iterator[rec.Row]:
@@ -140,13 +145,13 @@ def _summary(rows: Columns, name: str) -> rec.Summary:
     return summary(rows.get(name, np.zeros(0)))
 
 
-def _per_target(rows: Columns, classes: tuple[str, ...]) -> tuple[rec.Target, ...]:
+def _per_target(rows: Columns, classes: tuple[str, ...]) -> tuple[rec.TargetRecord, ...]:
     """Success by the class that a row aims at."""
     if "target" not in rows:
         return ()
     aimed = [(name, taken(rows, rows["target"] == k)) for k, name in enumerate(classes)]
     return tuple(
-        rec.Target(name, proportion(int(_flags(here, "success").sum()), len(here["target"])))
+        rec.TargetRecord(name, proportion(int(_flags(here, "success").sum()), len(here["target"])))
         for name, here in aimed
         if len(here["target"])
     )
@@ -186,7 +191,7 @@ def _energy(rows: Columns, clean: Columns) -> rec.Energy | None:
 
 
 def _pattern(
-    entry: Entry, store: Store, targets: tuple[rec.Target, ...], classes: tuple[str, ...]
+    entry: Entry, store: Store, targets: tuple[rec.TargetRecord, ...], classes: tuple[str, ...]
 ) -> str | None:
     """The learned pattern to show: of patches, the one that succeeds most often."""
     name = f"recordings/{entry.id}/pattern.npz"

@@ -175,11 +175,11 @@ def command(
 
         import torch
 
-        from spikeproof.audit.inputs import class_index, ready, sensor_of
         from spikeproof.audit.surrogates import check_name, surrogate_of
-        from spikeproof.cli.attacking import Search, Writer, alone, attack_all, drawn
+        from spikeproof.cli.attacking import AttackRun, Writer, alone, attack_all, drawn
         from spikeproof.events import read
         from spikeproof.events.files import WRITABLE
+        from spikeproof.inputs.load import class_index, ready, sensor_of
 
         check_name(model.surrogate)
         ending = f".{form.removeprefix('.')}"
@@ -210,7 +210,7 @@ def command(
         learn_cells = learn.grid_batch(given.grid, range(len(learn)))
         labels = torch.from_numpy(learn.labels.copy())
         surrogate, _ = surrogate_of(model.surrogate, given.search, learn_cells, labels)
-        search = Search(given, attack, steps, run.seed, surrogate)
+        search = AttackRun(given, attack, steps, run.seed, surrogate)
         writer = Writer(folder, ending, given.classes)
         results = []
         for first in range(0, len(cases), _AT_ONCE):

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks import Attack, SparseFlip, Victim, finished
-from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks import Attack, SparseFlip, Victim, confirmed
 from spikeproof.attacks.catalogue import attack_named
-from spikeproof.attacks.ensemble import Mode
-from spikeproof.attacks.victim import SHARP
-from spikeproof.audit.inputs import Ready
+from spikeproof.attacks.ensemble.autospike import AutoSpike
+from spikeproof.attacks.ensemble.state import Mode
+from spikeproof.attacks.victim import NARROW_SURROGATE
 from spikeproof.audit.surrogates import Choice
 from spikeproof.errors import InvalidRecording, Unrealisable
 from spikeproof.evaluate import answer, judge
 from spikeproof.events import Data, Events, Grid, Recordings
 from spikeproof.events import write as write_events
-from spikeproof.goals import Goal, Mislead, Target
+from spikeproof.goals import Goal, Targeted, Untargeted
+from spikeproof.inputs.load import LoadedInputs
 from spikeproof.threats import Retime, Threat
 
 STANDARD = "autospike"
@@ -107,7 +107,7 @@ def alone(events: Events, name: str, label: str) -> Data:
     return Data(name, part, part.subset([0]), "One recording.")
 
 
-def drawn(given: Ready, count: int, seed: int) -> Iterator[Case]:
+def drawn(given: LoadedInputs, count: int, seed: int) -> Iterator[Case]:
     """``count`` test recordings, drawn by ``seed``."""
     test = given.data.test
     chosen = np.random.default_rng(seed).permutation(len(test))[:count]
@@ -116,14 +116,14 @@ def drawn(given: Ready, count: int, seed: int) -> Iterator[Case]:
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class AttackRun:
     """How a model is attacked: by the standard ensemble, or by one attack of the catalogue.
 
     With a ``surrogate`` other than the ensemble's, the standard is the plain sparse flip. Raises
     :class:`InvalidThreat` for the name of an unknown attack.
     """
 
-    given: Ready
+    given: LoadedInputs
     attack: str
     steps: int
     seed: int
@@ -153,15 +153,15 @@ class Search:
     def _with(
         self, attack: Attack, x: Tensor, goal: Goal, threat: Threat, rng: Generator
     ) -> Tensor:
-        surrogate = SHARP if self.surrogate == "ensemble" else self.surrogate
+        surrogate = NARROW_SURROGATE if self.surrogate == "ensemble" else self.surrogate
         victim = Victim(self.given.search, surrogate, fast=True)
         if isinstance(attack, AutoSpike):  # asks the judge after each stage
             return attack(victim, x, goal, threat, rng=rng)
-        return finished(attack, victim, self.given.model, x, goal, threat, rng=rng)
+        return confirmed(attack, victim, self.given.model, x, goal, threat, rng=rng)
 
 
 def attack_all(
-    search: Search,
+    search: AttackRun,
     cases: list[Case],
     threat: Threat,
     aim: int | None,
@@ -173,7 +173,7 @@ def attack_all(
     classes, grid, model = given.classes, given.grid, given.model
     clean = torch.stack([case.cells for case in cases])
     labels = torch.tensor([case.label for case in cases])
-    goal: Goal = Mislead(labels) if aim is None else Target(torch.full_like(labels, aim))
+    goal: Goal = Untargeted(labels) if aim is None else Targeted(torch.full_like(labels, aim))
     before = answer(model, clean).argmax(1)
     open_ = (~goal.reached(answer(model, clean))).nonzero().squeeze(1)
     adv = clean.clone()

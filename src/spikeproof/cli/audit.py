@@ -26,8 +26,8 @@ from spikeproof.cli.data_options import DataOptions, ImageOptions
 from spikeproof.cli.options import ModelOptions, RunOptions
 
 if TYPE_CHECKING:
-    from spikeproof.audit.subject import Subject
-    from spikeproof.results import Attack, Audit
+    from spikeproof.inputs.subject import Subject
+    from spikeproof.results import AttackRecord, Audit
 
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
@@ -148,10 +148,10 @@ def command(
             tell("starting")
             use_threads(run.threads)
 
-            from spikeproof.audit.inputs import subject_of
             from spikeproof.audit.run import audit
             from spikeproof.audit.settings import Settings, norms_of
             from spikeproof.audit.surrogates import check_name
+            from spikeproof.inputs.load import subject_of
             from spikeproof.report import build
 
             check_name(model.surrogate)
@@ -230,9 +230,9 @@ def _summarise(audit: Audit, folder: Path) -> None:
         if attack.curve and not attack.is_control:
             out.print()
             out.print(_curve(attack))
-    if audit.doubts:
+    if audit.caveats:
         out.print()
-    for doubt in audit.doubts:
+    for doubt in audit.caveats:
         mark, style = ("!", "bold yellow") if doubt.level == "warning" else ("·", "dim")
         line = Text.assemble((doubt.title, style), f": {doubt.detail}")
         grid = Table.grid(padding=(0, 1))
@@ -243,7 +243,7 @@ def _summarise(audit: Audit, folder: Path) -> None:
     out.print(Text(paths), soft_wrap=True)
 
 
-def _row(attack: Attack, control: Attack | None) -> tuple[Text, ...]:
+def _row(attack: AttackRecord, control: AttackRecord | None) -> tuple[Text, ...]:
     from spikeproof.report.words import DASH, amount, interval, number, percent
 
     edits = attack.moved or attack.flips or attack.size
@@ -264,7 +264,7 @@ def _row(attack: Attack, control: Attack | None) -> tuple[Text, ...]:
     )
 
 
-def _curve(attack: Attack) -> Table:
+def _curve(attack: AttackRecord) -> Table:
     """Accuracy left at each budget."""
     from spikeproof.report.words import level, percent
 

@@ -13,7 +13,7 @@ from spikeproof.cli.data_options import DataOptions, ImageOptions
 from spikeproof.cli.options import ModelOptions, RunOptions
 
 if TYPE_CHECKING:
-    from spikeproof.audit.inputs import Ready
+    from spikeproof.inputs.load import LoadedInputs
 
 EXAMPLES = (
     "[b]Examples[/b]\n\n"
@@ -35,9 +35,9 @@ def command(
         tell("starting")
         use_threads(run.threads)
 
-        from spikeproof.audit.inputs import ready
-        from spikeproof.audit.worded import worded
         from spikeproof.evaluate import activity, recorded
+        from spikeproof.inputs.load import ready
+        from spikeproof.inputs.wording import worded
         from spikeproof.report.operations import line
 
         given = ready(model.choice(run.device), images.choice(data), tell, strict=False)
@@ -68,7 +68,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _seen(given: Ready) -> tuple[str, Text]:
+def _seen(given: LoadedInputs) -> tuple[str, Text]:
     """What the model is shown."""
     if given.of_images:
         shape = given.source.sample()[0].shape[2:]

@@ -86,7 +86,7 @@ def stoppable(message: str) -> Iterator[None]:
         _stop(message)
 
 
-class Tell(Protocol):
+class ReportProgress(Protocol):
     """Draws the progress: ``done`` of ``total`` and what is being done."""
 
     def __call__(self, doing: str, done: float = 0, total: float | None = None) -> None:
@@ -95,7 +95,7 @@ class Tell(Protocol):
 
 
 @contextmanager
-def progress() -> Iterator[Tell]:
+def progress() -> Iterator[ReportProgress]:
     """A bar on a terminal; elsewhere a line for each step of what has a known length."""
     if not err.is_terminal:
         yield _lines()
@@ -123,7 +123,7 @@ def progress() -> Iterator[Tell]:
         yield tell
 
 
-def _lines() -> Tell:
+def _lines() -> ReportProgress:
     before = ""
 
     def tell(doing: str, done: float = 0, total: float | None = None) -> None:

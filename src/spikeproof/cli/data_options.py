@@ -17,8 +17,8 @@ from spikeproof.cli.common import err, holdout_of
 from spikeproof.errors import SpikeproofError
 
 if TYPE_CHECKING:
-    from spikeproof.audit.choice import DataChoice, Given
     from spikeproof.events import Events
+    from spikeproof.inputs.choice import AnyDataChoice, DataChoice
 
 _DATA = "Recordings"
 
@@ -148,8 +148,8 @@ class DataOptions:
 
     def choice(self) -> DataChoice:
         """The same as a value for the library."""
-        from spikeproof.audit.choice import DataChoice
         from spikeproof.events import Fit
+        from spikeproof.inputs.choice import DataChoice
 
         return DataChoice(
             self.data,
@@ -181,12 +181,12 @@ class ImageOptions:
         ),
     ] = None
 
-    def choice(self, data: DataOptions) -> Given:
+    def choice(self, data: DataOptions) -> AnyDataChoice:
         """The recordings or images that are meant, as a value for the library.
 
         Raises :class:`SpikeproofError` if both are given.
         """
-        from spikeproof.audit.choice import ImageChoice
+        from spikeproof.inputs.choice import ImageChoice
 
         if self.images is None:
             return data.choice()

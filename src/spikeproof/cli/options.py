@@ -16,7 +16,7 @@ from spikeproof.cli.common import err
 from spikeproof.errors import SpikeproofError
 
 if TYPE_CHECKING:
-    from spikeproof.audit.choice import ModelChoice
+    from spikeproof.inputs.choice import ModelChoice
 
 _MODEL = "Model"
 
@@ -157,7 +157,7 @@ class ModelOptions:
 
     def choice(self, device: Device) -> ModelChoice:
         """The same as a value for the library."""
-        from spikeproof.audit.choice import ModelChoice
+        from spikeproof.inputs.choice import ModelChoice
 
         if self.model is not None and ".py:" in self.model:
             err.print(f"running {self.model.rpartition(':')[0]} to build the model", style="dim")

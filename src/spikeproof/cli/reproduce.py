@@ -96,8 +96,8 @@ def command(
         if all_ and folder is not None:
             place = folder / recipe.name
         check_folder(place)
-        finished = f" Finished before it: {', '.join(done)}." if done else ""
-        with stoppable(f"Stopped. Nothing of {recipe.name} was written.{finished}"):
+        confirmed = f" Finished before it: {', '.join(done)}." if done else ""
+        with stoppable(f"Stopped. Nothing of {recipe.name} was written.{confirmed}"):
             with progress() as tell:
                 record = reproduced(recipe, known, other, place, tell=tell, quick=quick, seed=seed)
             show(record, place)

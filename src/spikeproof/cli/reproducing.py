@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 import spikeproof
-from spikeproof.cli.common import Tell, command_line, out, plainly
+from spikeproof.cli.common import ReportProgress, command_line, out, plainly
 from spikeproof.errors import InvalidRecording, SpikeproofError
 from spikeproof.images import ImageData, load_images
-from spikeproof.recipes import RECIPES, Bench, Recipe, keep, recorded
+from spikeproof.recipes import RECIPES, Recipe, RecipeContext, keep, recorded
 from spikeproof.report import build_reproduction
 from spikeproof.report.claims import held, ours, verdict
 from spikeproof.report.reproduction import PAGE
@@ -66,7 +66,7 @@ def reproduced(
     strange: ImageData | None,
     folder: Path,
     *,
-    tell: Tell,
+    tell: ReportProgress,
     quick: bool,
     seed: int,
 ) -> Reproduction:
@@ -76,7 +76,7 @@ def reproduced(
         tell(f"{recipe.name}: {what}", done, total)
 
     torch.manual_seed(seed)
-    bench = Bench(data, quick=quick, seed=seed, strange=strange, tell=doing)
+    bench = RecipeContext(data, quick=quick, seed=seed, strange=strange, tell=doing)
     found = recipe.run(bench)
     record = recorded(
         recipe,

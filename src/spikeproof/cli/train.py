@@ -37,7 +37,7 @@ _MEASURED = 64  # test recordings whose operations are counted
 _MODEL, _TRAINING, _BINS = "Network", "Training", "Recordings"
 
 
-class Neuron(StrEnum):
+class NeuronName(StrEnum):
     """Kinds of neurons."""
 
     lif = "lif"
@@ -97,9 +97,9 @@ def command(
         ),
     ] = "small",
     neuron: Annotated[
-        Neuron,
+        NeuronName,
         typer.Option(help="Leaky, not leaky, or with a learned leak.", rich_help_panel=_MODEL),
-    ] = Neuron.lif,
+    ] = NeuronName.lif,
     tau: Annotated[
         float,
         typer.Option(
@@ -211,7 +211,7 @@ def command(
         from spikeproof.events import Grid
         from spikeproof.models import SURROGATES, NeuronSpec, build, save_checkpoint
         from spikeproof.models.device import choose, placed
-        from spikeproof.training import Augment, Progress, Recipe, fit
+        from spikeproof.training import Augment, EpochProgress, TrainingConfig, fit
 
         perturb = perturbing(adversarial, of_images)
         where = choose(run.device)
@@ -241,12 +241,14 @@ def command(
     out.print(Text(f"model  {model}\ndata   {taught.name}: {of}, {len(classes)} classes"))
     with progress() as tell:
 
-        def report(p: Progress) -> None:
+        def report(p: EpochProgress) -> None:
             doing = f"epoch {p.epoch}: loss {p.loss:.3f}, {100 * p.accuracy:.1f} % right"
             tell(doing, p.epoch, p.epochs)
 
         warped = not of_images if augment is None else augment
-        recipe = Recipe(epochs, batch, rate, seed=run.seed, augment=Augment() if warped else None)
+        recipe = TrainingConfig(
+            epochs, batch, rate, seed=run.seed, augment=Augment() if warped else None
+        )
         with stoppable(
             f"Stopped. Every finished epoch is kept in {state}; the same command"
             f"{', without --fresh,' if fresh else ''} continues it."

@@ -10,21 +10,21 @@ import torch
 from torch import Tensor
 
 from spikeproof.attacks import AdversarialBatch
-from spikeproof.audit.choice import DataChoice, Given, ImageChoice
-from spikeproof.audit.recorded import refuse_images
-from spikeproof.cli.common import Tell, intensities_of, number
+from spikeproof.cli.common import ReportProgress, intensities_of, number
 from spikeproof.errors import InvalidRecording
 from spikeproof.evaluate import answer
 from spikeproof.events import Data, Grid, Recordings, fitted, load_data
 from spikeproof.images import ImageData, load_images
-from spikeproof.models import Coded, CodeSpec, Described, Network, zoo_line
+from spikeproof.inputs.choice import AnyDataChoice, DataChoice, ImageChoice
+from spikeproof.inputs.recordings import refuse_images
+from spikeproof.models import Coded, CodeSpec, Network, SerializableNetwork, zoo_line
 from spikeproof.threats import Flip, Linf
 
 _STEPS = {"latency": 16}  # of codes that need many
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class TrainingData:
     """What a network learns from and is tested on, recordings or images.
 
     ``shape`` is that of what it sees at a time, ``(P, H, W)``; ``cells`` gives those to learn from
@@ -37,23 +37,25 @@ class Lessons:
     shape: tuple[int, ...]
     labels: Tensor
     test_labels: Tensor
-    cells: Callable[[Tell], tuple[Tensor, Tensor]]
+    cells: Callable[[ReportProgress], tuple[Tensor, Tensor]]
     about: dict[str, Any]
 
 
-def lessons(given: Given, holdout: int | float, split_seed: int, grid: Grid) -> Lessons:
+def lessons(
+    given: AnyDataChoice, holdout: int | float, split_seed: int, grid: Grid
+) -> TrainingData:
     """What the user means; ``grid`` bins recordings that do not say how (its size is theirs)."""
     if isinstance(given, ImageChoice):
         return _images(given, holdout, split_seed)
     return _recordings(given, holdout, split_seed, grid)
 
 
-def _images(given: ImageChoice, holdout: int | float, split_seed: int) -> Lessons:
+def _images(given: ImageChoice, holdout: int | float, split_seed: int) -> TrainingData:
     assert not isinstance(given.source, ImageData)
     data = load_images(given.source, holdout=holdout, seed=split_seed)
     channels, height, width = data.learn.x.shape[2:]
     size = {"channels": channels, "height": height, "width": width}
-    return Lessons(
+    return TrainingData(
         data.name,
         "images",
         data.learn.classes,
@@ -65,7 +67,9 @@ def _images(given: ImageChoice, holdout: int | float, split_seed: int) -> Lesson
     )
 
 
-def _recordings(given: DataChoice, holdout: int | float, split_seed: int, binning: Grid) -> Lessons:
+def _recordings(
+    given: DataChoice, holdout: int | float, split_seed: int, binning: Grid
+) -> TrainingData:
     assert not isinstance(given.source, Data)
     refuse_images(given.source)
     loaded = load_data(
@@ -84,7 +88,7 @@ def _recordings(given: DataChoice, holdout: int | float, split_seed: int, binnin
     grid = replace(grid, counts=False)  # frames bring a grid of counts; the network sees 0/1
     data = fitted(loaded, grid, given.fit)
 
-    def cells(tell: Tell) -> tuple[Tensor, Tensor]:
+    def cells(tell: ReportProgress) -> tuple[Tensor, Tensor]:
         learn = binned(data.learn, grid, tell, "reading recordings")
         return learn, binned(data.test, grid, tell, "reading test recordings")
 
@@ -96,7 +100,7 @@ def _recordings(given: DataChoice, holdout: int | float, split_seed: int, binnin
         "counts": grid.counts,
         "start": grid.start,
     }
-    return Lessons(
+    return TrainingData(
         data.name,
         "recordings",
         data.learn.classes,
@@ -133,7 +137,7 @@ def line_of(arch: str, n_classes: int) -> str:
     return zoo_line(arch, n_classes) if named else arch
 
 
-def binned(recordings: Recordings, grid: Grid, tell: Tell, doing: str) -> Tensor:
+def binned(recordings: Recordings, grid: Grid, tell: ReportProgress, doing: str) -> Tensor:
     """All recordings as cells; raises :class:`InvalidRecording` for one without events."""
     parts = []
     for some in torch.split(torch.arange(len(recordings)), 256):
@@ -150,7 +154,7 @@ def binned(recordings: Recordings, grid: Grid, tell: Tell, doing: str) -> Tensor
     return torch.cat(parts)
 
 
-def count_right(network: Described, cells: Tensor, labels: Tensor) -> int:
+def count_right(network: SerializableNetwork, cells: Tensor, labels: Tensor) -> int:
     """How many of ``cells`` the network gets right."""
     both: Any = zip(torch.split(cells, 256), torch.split(labels, 256), strict=True)
     return sum(int((answer(network, x.float()).argmax(1) == y).sum()) for x, y in both)

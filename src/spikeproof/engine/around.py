@@ -18,7 +18,7 @@ from torch import Tensor
 from spikeproof.engine import differences
 from spikeproof.engine.buffers import Buffers
 from spikeproof.engine.differences import I64
-from spikeproof.engine.plan import Firing, Flat, Plan, Reading
+from spikeproof.engine.plan import Firing, Flat, Plan, PlanReadout
 from spikeproof.engine.stages import FiringStage, ReadingStage, Signal
 from spikeproof.engine.threads import spread
 from spikeproof.models.kernels import F32, as_array
@@ -58,7 +58,7 @@ class Around:
                     _, t, h, w, c = signal.data.shape
                     signal = stage.forward(signal, keep=True)
                     self._layers.append(((t, h, w, c), *stage.known(), step.pool))
-                case Reading():
+                case PlanReadout():
                     reading = step
         last = ReadingStage(reading, plan.readout, torch.float32)
         self.logits = last.logits(signal)
@@ -114,7 +114,7 @@ def follows(plan: Plan) -> bool:
     *before, last = plan.steps
     if not all(isinstance(step, Firing | Flat) for step in before):
         return False
-    if isinstance(last, Reading):
+    if isinstance(last, PlanReadout):
         return last.weights.linear and last.weights.weight.numel() <= _READ
     return (
         isinstance(last, Firing) and last.weights.linear and len(last.weights.weight) ** 2 <= _READ

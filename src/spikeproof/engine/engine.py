@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from spikeproof.adapters.adapted import Adapted
 from spikeproof.engine.around import Around, follows
 from spikeproof.engine.buffers import Buffers
-from spikeproof.engine.plan import Firing, Flat, Layer, Plan, Reading, plan_of
+from spikeproof.engine.plan import Firing, Flat, Layer, Plan, PlanReadout, plan_of
 from spikeproof.engine.precision import bfloat16_is_faster
-from spikeproof.engine.stages import FiringStage, LayerStage, ReadingStage, Signal, Stage
+from spikeproof.engine.stages import FiringStage, LayerStage, PlanStage, ReadingStage, Signal
 from spikeproof.errors import InvalidModel
 from spikeproof.models.circuit import Circuit
 from spikeproof.models.network import Network
@@ -134,8 +134,8 @@ class _Run:
     def __init__(self, plan: Plan, dtype: torch.dtype, buffers: Buffers) -> None:
         self._input_shape = plan.input_shape
         *before, last = plan.steps
-        reading = last if isinstance(last, Reading) else None
-        self._stages: list[Stage | Flat] = []
+        reading = last if isinstance(last, PlanReadout) else None
+        self._stages: list[PlanStage | Flat] = []
         for place, step in enumerate(before if reading else plan.steps):
             match step:
                 case Firing():

@@ -2,7 +2,7 @@
 
 Weights are read off the network whenever a plan is made, batch norms folded in. A plan is made for
 every call, which takes a fraction of a millisecond, so it is never out of date. What the compiled
-loops know becomes :class:`Firing`, a read-out without neurons :class:`Reading`; any other layer
+loops know becomes :class:`Firing`, a read-out without neurons :class:`PlanReadout`; any other layer
 stays as it is (:class:`Layer`) and is differentiated by PyTorch.
 """
 
@@ -66,7 +66,7 @@ class Firing:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class PlanReadout:
     """The last layer, linear and without neurons: its mean over time is that of its inputs."""
 
     weights: Weights
@@ -85,7 +85,7 @@ class Flat:
     """From here on a bin is a vector."""
 
 
-Step: TypeAlias = Firing | Reading | Layer | Flat
+Step: TypeAlias = Firing | PlanReadout | Layer | Flat
 Part: TypeAlias = nn.Module | Weights
 
 _LARGEST_POOL = 15  # whose spikes can be counted in one byte
@@ -177,7 +177,7 @@ def _next(parts: list[Part]) -> tuple[Step | None, list[Part]]:
     weights = first if isinstance(first, Weights) else _weights(first)
     if weights is not None:
         if not rest:
-            return Reading(weights), rest
+            return PlanReadout(weights), rest
         if isinstance(rest[0], nn.Module) and (neurons := _neurons(rest[0])):
             gained = _gaining(weights, rest[0])
             pool, scale, rest = _pooled(rest[1:])

@@ -19,7 +19,7 @@ from torch import Tensor
 from spikeproof.engine import backwards, forwards
 from spikeproof.engine.adjoint import Adjoint
 from spikeproof.engine.buffers import Buffers
-from spikeproof.engine.plan import Firing, Layer, Neurons, Reading, Weights
+from spikeproof.engine.plan import Firing, Layer, Neurons, PlanReadout, Weights
 from spikeproof.engine.threads import spread
 from spikeproof.models.circuit import Readout
 from spikeproof.models.kernels import F32, PRECOMPUTED, as_array, kind_of
@@ -56,7 +56,7 @@ class Signal:
         return x.permute(0, 1, 3, 4, 2).contiguous()
 
 
-class Stage(Protocol):
+class PlanStage(Protocol):
     """A layer on its way forwards and back."""
 
     def forward(self, x: Signal, keep: bool) -> Signal:
@@ -226,7 +226,7 @@ class ReadingStage:
     A linear layer of a mean over time is the mean of a linear layer, and ``T`` times less work.
     """
 
-    def __init__(self, step: Reading | None, readout: Readout, dtype: torch.dtype) -> None:
+    def __init__(self, step: PlanReadout | None, readout: Readout, dtype: torch.dtype) -> None:
         self._weights = None if step is None else step.weights
         self._readout, self._dtype = readout, dtype
 

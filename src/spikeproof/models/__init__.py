@@ -12,12 +12,12 @@ from spikeproof.models.codes import (
     SpikeTime,
 )
 from spikeproof.models.conversion import converted, logits_by_step
-from spikeproof.models.described import Described
 from spikeproof.models.folding import folded
 from spikeproof.models.network import Network, build, twin
 from spikeproof.models.neuron import LIF, NeuronSpec, ParametricLIF
 from spikeproof.models.of_images import OfImages
 from spikeproof.models.rules import HybridGradient, RateGradient
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.models.surrogate import (
     SURROGATES,
     ArcTan,
@@ -43,7 +43,6 @@ __all__ = [
     "Checkpoint",
     "CodeSpec",
     "Coded",
-    "Described",
     "Direct",
     "Encoded",
     "FastSigmoid",
@@ -58,6 +57,7 @@ __all__ = [
     "PotentialDependent",
     "RateGradient",
     "Rule",
+    "SerializableNetwork",
     "SpikeTime",
     "Surrogate",
     "balanced",

@@ -30,13 +30,13 @@ from torch import Tensor, nn
 from spikeproof.errors import InvalidModel
 from spikeproof.models.activity import Activity, Ledger, settled
 from spikeproof.models.codes import Bernoulli
-from spikeproof.models.described import Described
 from spikeproof.models.neuron import NeuronSpec
+from spikeproof.models.serializable import SerializableNetwork
 
 SLOPE = 0.178  # beta; minimises the largest distance of the two curves
 
 
-class BeliefNetwork(Described):
+class BeliefNetwork(SerializableNetwork):
     """Maps images ``[N, 1, C, H, W]`` to logits ``[N, K]`` through layers of sigmoids.
 
     ``sizes`` are those of the hidden layers.
@@ -74,11 +74,11 @@ class BeliefNetwork(Described):
         return found
 
 
-class SpikingBelief(Described):
+class SpikingBelief(SerializableNetwork):
     """The same with spikes, over ``steps`` time steps.
 
     Spikes of the pixels are drawn from torch's global generator, so this network is random:
-    attack and judge it as an :class:`~spikeproof.adapters.averaged.Averaged`.
+    attack and judge it as an :class:`~spikeproof.adapters.eot.ExpectationOverTransformation`.
     """
 
     def __init__(

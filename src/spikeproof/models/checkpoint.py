@@ -21,8 +21,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.described import Described
 from spikeproof.models.kinds import rebuilt
+from spikeproof.models.serializable import SerializableNetwork
 
 FORMAT = "spikeproof/network/1"
 
@@ -36,12 +36,12 @@ class Checkpoint:
     ``classes`` (names), ``data``, ``split``, ``accuracy`` (right, of) and so on; free to grow.
     """
 
-    network: Described
+    network: SerializableNetwork
     about: dict[str, Any]
     digest: str = ""
 
 
-def save_checkpoint(path: Path, network: Described, about: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, network: SerializableNetwork, about: Mapping[str, Any]) -> None:
     """Write ``network`` and ``about`` to one ``.safetensors`` file, atomically."""
     metadata = {
         "format": FORMAT,
@@ -78,7 +78,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(network.eval(), about, file_digest(path))
 
 
-def load_weights(network: Described, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_weights(network: SerializableNetwork, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy ``tensors`` into ``network``; raises :class:`InvalidModel` where they do not fit."""
     wanted = network.state_dict()
     described = network.description

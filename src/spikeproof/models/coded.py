@@ -14,7 +14,7 @@ from torch import nn
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.codes import Bernoulli, Direct, Encoded, Latency, Poisson
-from spikeproof.models.described import Described
+from spikeproof.models.serializable import SerializableNetwork
 
 CodeName = Literal["direct", "bernoulli", "poisson", "latency"]
 
@@ -57,10 +57,10 @@ class CodeSpec:
                 return Direct(self.steps)
 
 
-class Coded(Encoded, Described):
+class Coded(Encoded, SerializableNetwork):
     """Maps images ``[N, 1, C, H, W]`` to the logits that ``network`` gives of their code."""
 
-    def __init__(self, code: CodeSpec, network: Described) -> None:
+    def __init__(self, code: CodeSpec, network: SerializableNetwork) -> None:
         super().__init__(code.build(), network)
         inside = network.description
         self.description = {"kind": "encoded", "code": code.to_dict(), "network": inside}

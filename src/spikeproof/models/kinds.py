@@ -9,17 +9,17 @@ from spikeproof.errors import InvalidModel
 from spikeproof.models.belief import belief, spiking_belief
 from spikeproof.models.coded import Coded, CodeSpec
 from spikeproof.models.crossing.network import crossing_network
-from spikeproof.models.described import Described
 from spikeproof.models.latency import network as latency
 from spikeproof.models.network import build
 from spikeproof.models.neuron import NeuronSpec
 from spikeproof.models.of_images import OfImages
 from spikeproof.models.once import network as once
 from spikeproof.models.rate import rate_network
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.models.ttfs.network import FirstSpikeNetwork
 
 
-def rebuilt(description: Mapping[str, Any]) -> Described:
+def rebuilt(description: Mapping[str, Any]) -> SerializableNetwork:
     """A network as ``description`` says, with weights of no meaning.
 
     Raises :class:`InvalidModel` for an unknown kind, and whatever comes of a damaged description.
@@ -33,7 +33,7 @@ def rebuilt(description: Mapping[str, Any]) -> Described:
     return KINDS[kind](description)
 
 
-def _network(described: Mapping[str, Any]) -> Described:
+def _network(described: Mapping[str, Any]) -> SerializableNetwork:
     polarities, height, width = described["input"]
     return build(
         described["architecture"],
@@ -45,7 +45,7 @@ def _network(described: Mapping[str, Any]) -> Described:
     )
 
 
-def _of_images(described: Mapping[str, Any]) -> Described:
+def _of_images(described: Mapping[str, Any]) -> SerializableNetwork:
     channels, height, width = described["image"]
     return OfImages(
         rebuilt(described["network"]),
@@ -55,11 +55,11 @@ def _of_images(described: Mapping[str, Any]) -> Described:
     )
 
 
-def _encoded(described: Mapping[str, Any]) -> Described:
+def _encoded(described: Mapping[str, Any]) -> SerializableNetwork:
     return Coded(CodeSpec.from_dict(described["code"]), rebuilt(described["network"]))
 
 
-KINDS: dict[str, Callable[[Mapping[str, Any]], Described]] = {
+KINDS: dict[str, Callable[[Mapping[str, Any]], SerializableNetwork]] = {
     "network": _network,
     "of-images": _of_images,
     "first-spikes": FirstSpikeNetwork.from_description,

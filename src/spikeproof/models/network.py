@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.described import Described
 from spikeproof.models.neuron import NeuronSpec
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.models.topology import compiled, parse, typed
 
 
-class Network(Described):
+class Network(SerializableNetwork):
     """Maps binned recordings ``[N, T, 2, H, W]`` to logits ``[N, K]``.
 
     Built by :func:`build`. ``description`` holds what is needed to build it again, ``n_classes``

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.described import Described
+from spikeproof.models.serializable import SerializableNetwork
 
 
-class OfImages(Described):
+class OfImages(SerializableNetwork):
     """``network`` behind a look at images ``[N, 1, C, H, W]``; ``image`` is ``(C, H, W)``.
 
     Of each image the middle square of ``crop`` pixels (None: all of it) is brought to the network's
@@ -23,7 +23,7 @@ class OfImages(Described):
 
     def __init__(
         self,
-        network: Described,
+        network: SerializableNetwork,
         *,
         image: tuple[int, int, int],
         crop: int | None = None,

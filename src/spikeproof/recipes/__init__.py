@@ -1,6 +1,6 @@
 """Recipes: each trains and measures one published system, and sets its figures beside ours."""
 
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.catalogue import RECIPES
 from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, answers, operations_row
 from spikeproof.recipes.record import keep, recorded
@@ -9,9 +9,9 @@ __all__ = [
     "OPERATIONS",
     "OPERATIONS_NOTE",
     "RECIPES",
-    "Bench",
     "Found",
     "Recipe",
+    "RecipeContext",
     "answers",
     "keep",
     "operations_row",

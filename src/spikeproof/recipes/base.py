@@ -1,6 +1,6 @@
 """What a recipe is: a short program that puts library pieces together and compares the figures.
 
-A recipe gets a :class:`Bench` (the images, how much effort, where to draw random numbers from) and
+A recipe gets a :class:`RecipeContext` (the images, how much effort, where to draw random numbers from) and
 returns what it :class:`Found`. What it prints and writes is the command's business.
 """
 
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from spikeproof.images import ImageData
-from spikeproof.models import Described
+from spikeproof.models import SerializableNetwork
 from spikeproof.results.reproduction import Chart, Claim, Table
 
 
 @dataclass(frozen=True)
-class Bench:
+class RecipeContext:
     """What a recipe works with.
 
     ``data`` are the images to learn from and to test on, ``strange`` images of other things, if
@@ -65,7 +65,7 @@ class Found:
     claims: tuple[Claim, ...]
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
-    models: Mapping[str, Described] = field(default_factory=dict)
+    models: Mapping[str, SerializableNetwork] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,6 @@ class Recipe:
     name: str
     title: str
     source: str
-    run: Callable[[Bench], Found]
+    run: Callable[[RecipeContext], Found]
     strange: bool = False
     """Whether it needs images of other things (Fashion-MNIST beside MNIST)."""

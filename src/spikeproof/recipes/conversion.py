@@ -19,17 +19,16 @@ from torch import Tensor
 
 from spikeproof.evaluate import proportion
 from spikeproof.images import Images
-from spikeproof.models import Coded, Described, Network, build, converted, logits_by_step
+from spikeproof.models import Coded, Network, SerializableNetwork, build, converted, logits_by_step
 from spikeproof.models.conversion import Balance, Code
 from spikeproof.models.rate import Start
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import answers
 from spikeproof.recipes.shares import line, told
 from spikeproof.recipes.shares import right as right_of
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Table
-from spikeproof.training import Recipe as Training
-from spikeproof.training import fit
+from spikeproof.training import TrainingConfig, fit
 
 PROGRAMS = {"dense": "fc400-fc{}", "convolutional": "16c5-bn-p2-32c3-bn-p2-fc{}"}
 TYPICAL = 500  # training images that activities are read from
@@ -69,10 +68,10 @@ class Curve:
         return first if first <= len(self.right) else None
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Train, convert and measure both networks."""
     claims, rows, charts, models = [], [], [], {}
-    asked: dict[str, Described] = {}
+    asked: dict[str, SerializableNetwork] = {}
     right: dict[str, Proportion] = {}
     steps = 64 if bench.quick else 256
     for name, program in PROGRAMS.items():
@@ -123,7 +122,7 @@ def curve(model: Coded, test: Images, draws: int, seed: int) -> Curve:
     return Curve(total / draws, len(test))
 
 
-def _ways(bench: Bench) -> tuple[Way, ...]:
+def _ways(bench: RecipeContext) -> tuple[Way, ...]:
     return (
         Way("constant current"),
         Way("constant current, thresholds", balance="threshold"),
@@ -139,14 +138,14 @@ def _convert(network: Network, typical: Tensor, way: Way, steps: int) -> Coded:
     )
 
 
-def _trained(name: str, program: str, bench: Bench) -> Network:
+def _trained(name: str, program: str, bench: RecipeContext) -> Network:
     learn = bench.data.learn
     many = len(learn) > 5000
     most = 6000 if bench.quick else len(learn)
     dense = name == "dense"
     quick, full = ((6, 6) if dense else (1, 3)) if many else (15, 40)
     epochs = quick if bench.quick else full
-    recipe = Training(epochs, 128 if many else 32, 3e-3, augment=None, seed=bench.seed)
+    recipe = TrainingConfig(epochs, 128 if many else 32, 3e-3, augment=None, seed=bench.seed)
     channels, height, width = learn.x.shape[2:]
     torch.manual_seed(bench.seed)
     network = build(
@@ -166,14 +165,14 @@ def _trained(name: str, program: str, bench: Bench) -> Network:
     return network
 
 
-def _test(name: str, bench: Bench) -> Images:
+def _test(name: str, bench: RecipeContext) -> Images:
     """The test images; convolutions over hundreds of steps take their time."""
     test = bench.data.test
     most = {"dense": (1000, 10_000), "convolutional": (100, 1000)}[name][not bench.quick]
     return Images(test.x[:most], test.labels[:most], test.classes)
 
 
-def _claims(name: str, ann: Proportion, found: Curve, bench: Bench) -> list[Claim]:
+def _claims(name: str, ann: Proportion, found: Curve, bench: RecipeContext) -> list[Claim]:
     steps = len(found.right)
     spiking = found.at(steps)
     lost = (ann.k - spiking.k) / ann.n

@@ -20,15 +20,14 @@ from torch import Tensor
 
 from spikeproof.evaluate import answer, proportion
 from spikeproof.images import Images
-from spikeproof.models import Described, Network, build
+from spikeproof.models import Network, SerializableNetwork, build
 from spikeproof.models.ttfs import FirstSpikeNetwork, Hardware, choose_windows, from_relu
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
 from spikeproof.recipes.shares import line, told
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Table
-from spikeproof.training import Recipe as Training
-from spikeproof.training import Sparse, fit
+from spikeproof.training import SparsityPenalty, TrainingConfig, fit
 
 HIDDEN, CALIBRATION, EXACT = 340, 1000, 1e-6
 VGG = "8c3-bn-8c3-bn-mp2-16c3-bn-16c3-bn-mp2-fc64-bn-fc{}"
@@ -49,14 +48,14 @@ class Measured:
     apart: float = 0.0
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Train, map, compare and put on imperfect hardware."""
     learn = bench.data.learn
     if bench.quick:
         learn = Images(learn.x[:MOST_QUICK], learn.labels[:MOST_QUICK], learn.classes)
     many = len(bench.data.learn) > 5000
     epochs = (2 if bench.quick else 8) if many else (30 if bench.quick else 60)
-    recipe = Training(epochs, 128, rate=2e-3, smoothing=0.0, seed=bench.seed, augment=None)
+    recipe = TrainingConfig(epochs, 128, rate=2e-3, smoothing=0.0, seed=bench.seed, augment=None)
     dense, dense_claims, dense_rows = _dense(bench, learn, recipe)
     tuned = max(1, epochs // 4) if many else (5 if bench.quick else 10)
     vgg, vgg_claims, vgg_rows = _vgg(bench, learn, replace(recipe, epochs=tuned))
@@ -73,14 +72,14 @@ def run(bench: Bench) -> Found:
 
 
 def _dense(
-    bench: Bench, learn: Images, recipe: Training
+    bench: RecipeContext, learn: Images, recipe: TrainingConfig
 ) -> tuple[FirstSpikeNetwork, list[Claim], list[tuple[str, ...]]]:
     """Both networks trained with the same steps."""
     torch.manual_seed(bench.seed)
     relu = _relu(f"fc{HIDDEN}-fc{len(learn.classes)}", bench).double()
     spiking = from_relu(relu, learn.x[:CALIBRATION])
-    _fit("dense, as ReLU network", relu, learn, recipe, Sparse(PENALTY), bench)
-    _fit("dense, as first spikes", spiking, learn, recipe, Sparse(PENALTY), bench)
+    _fit("dense, as ReLU network", relu, learn, recipe, SparsityPenalty(PENALTY), bench)
+    _fit("dense, as first spikes", spiking, learn, recipe, SparsityPenalty(PENALTY), bench)
     pairs = zip(relu.parameters(), spiking.parameters(), strict=True)
     drift = max(float((p.flatten() - q.flatten()).detach().abs().max()) for p, q in pairs)
     with bench.timed("dense, testing"):
@@ -115,12 +114,12 @@ def _dense(
 
 
 def _vgg(
-    bench: Bench, learn: Images, recipe: Training
+    bench: RecipeContext, learn: Images, recipe: TrainingConfig
 ) -> tuple[FirstSpikeNetwork, list[Claim], list[tuple[str, ...]]]:
     """A VGG-type network mapped, and trained on to be sparse."""
     torch.manual_seed(bench.seed)
     relu = _relu(VGG.format(len(learn.classes)), bench)
-    _fit("vgg, as ReLU network", relu, learn, recipe, Sparse(), bench)
+    _fit("vgg, as ReLU network", relu, learn, recipe, SparsityPenalty(), bench)
     with bench.timed("vgg, testing"):
         there = _logits(relu.double(), bench.data.test.x)
         spiking = from_relu(relu, learn.x[:CALIBRATION])
@@ -129,7 +128,7 @@ def _vgg(
             _relu_row("vgg, ReLU network", relu, there, bench),
             _row("vgg, mapped", spiking, mapped, bench),
         ]
-    penalised = Sparse(VGG_PENALTY)
+    penalised = SparsityPenalty(VGG_PENALTY)
     _fit("vgg, as first spikes", spiking.float(), learn, recipe, penalised, bench)
     with bench.timed("vgg, testing"):
         choose_windows(spiking.double(), learn.x[:CALIBRATION])
@@ -158,7 +157,7 @@ def measured(network: FirstSpikeNetwork, test: Images, reference: Tensor | None 
 
 
 def _sweeps(
-    bench: Bench, network: FirstSpikeNetwork, learn: Images, recipe: Training
+    bench: RecipeContext, network: FirstSpikeNetwork, learn: Images, recipe: TrainingConfig
 ) -> tuple[Chart, ...]:
     """Accuracy against jitter, bits of times and bits of weights."""
     sweeps: tuple[tuple[str, str, tuple[float, ...], Callable[[float], Hardware]], ...] = (
@@ -174,7 +173,13 @@ def _sweeps(
             poor = network.on(hardware(place))
             bare.append(_answers(poor, bench))
             retrained = copy.deepcopy(poor)
-            fit(retrained, learn.x, learn.labels, recipe, objective=Sparse(PENALTY, room=1.5))
+            fit(
+                retrained,
+                learn.x,
+                learn.labels,
+                recipe,
+                objective=SparsityPenalty(PENALTY, room=1.5),
+            )
             choose_windows(retrained, learn.x[:CALIBRATION])
             tuned.append(_answers(retrained, bench))
         lines = (line("as it is", places, bare), line("trained on it", places, tuned))
@@ -186,24 +191,24 @@ def _jitter(sigma: float) -> Hardware:
     return Hardware(jitter=sigma)
 
 
-def _answers(network: FirstSpikeNetwork, bench: Bench) -> Proportion:
+def _answers(network: FirstSpikeNetwork, bench: RecipeContext) -> Proportion:
     torch.manual_seed(bench.seed)
     test = bench.data.test
     return proportion(_right(_logits(network, test.x), test.labels), len(test))
 
 
-def _relu(line: str, bench: Bench) -> Network:
+def _relu(line: str, bench: RecipeContext) -> Network:
     channels, height, width = bench.data.test.x.shape[2:]
     return build(line, height=height, width=width, polarities=channels, spiking=False)
 
 
 def _fit(
     part: str,
-    network: Described,
+    network: SerializableNetwork,
     learn: Images,
-    recipe: Training,
-    objective: Sparse,
-    bench: Bench,
+    recipe: TrainingConfig,
+    objective: SparsityPenalty,
+    bench: RecipeContext,
 ) -> None:
     with bench.timed(part):
         fit(
@@ -216,7 +221,7 @@ def _fit(
         )
 
 
-def _logits(network: Described, x: Tensor) -> Tensor:
+def _logits(network: SerializableNetwork, x: Tensor) -> Tensor:
     return answer(network, x.to(next(network.parameters()).dtype), chunk=500)
 
 
@@ -234,7 +239,7 @@ def _exact(name: str, mapped: Measured) -> Claim:
     )
 
 
-def _sparse(name: str, found: Measured, bench: Bench) -> Claim:
+def _sparse(name: str, found: Measured, bench: RecipeContext) -> Claim:
     return Claim(
         f"{name}, with a penalty: spikes per neuron and image",
         figure=found.spikes,
@@ -244,12 +249,14 @@ def _sparse(name: str, found: Measured, bench: Bench) -> Claim:
     )
 
 
-def _row(name: str, network: FirstSpikeNetwork, found: Measured, bench: Bench) -> tuple[str, ...]:
+def _row(
+    name: str, network: FirstSpikeNetwork, found: Measured, bench: RecipeContext
+) -> tuple[str, ...]:
     cells = (f"{found.neurons:,}", f"{found.with_pixels:.3f}")
     return (name, told(found.right, 2), *cells, *operations_row(network, bench.data.test.x))
 
 
-def _relu_row(name: str, relu: Network, logits: Tensor, bench: Bench) -> tuple[str, ...]:
+def _relu_row(name: str, relu: Network, logits: Tensor, bench: RecipeContext) -> tuple[str, ...]:
     test = bench.data.test
     right = proportion(_right(logits, test.labels), len(test))
     costs = operations_row(relu, test.x.to(next(relu.parameters()).dtype))

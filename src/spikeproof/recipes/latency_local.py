@@ -20,18 +20,17 @@ from torch import Generator
 
 from spikeproof.attacks import FGSM, PGD, Attack, Square, Victim
 from spikeproof.evaluate import judge, proportion
-from spikeproof.goals import Firm, Mislead, margin
+from spikeproof.goals import Untargeted, WithConfidence, margin
 from spikeproof.images import Images
 from spikeproof.models import Network, build, converted
 from spikeproof.models.latency import LatencyNetwork
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import answers
 from spikeproof.recipes.shares import above, line, right, told
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.threats import Linf
-from spikeproof.training import LocalRules, fit, learn_locally
-from spikeproof.training import Recipe as Training
+from spikeproof.training import LocalRules, TrainingConfig, fit, learn_locally
 from spikeproof.types import Model
 
 ANN, OTHER, RATE, LATENCY = "ANN", "ANN, other seed", "rate SNN", "latency SNN"
@@ -46,7 +45,7 @@ Stood: TypeAlias = dict[str, dict[str, list[Proportion]]]
 
 
 @dataclass(frozen=True)
-class Effort:
+class LatencyLocalEffort:
     """Sizes of the networks, epochs, steps of rates, and images of each part."""
 
     dense: int = 400
@@ -60,7 +59,7 @@ class Effort:
     queries: int = 1000
 
 
-QUICK = Effort(
+QUICK = LatencyLocalEffort(
     dense=100,
     epochs=20,
     hidden=200,
@@ -72,9 +71,9 @@ QUICK = Effort(
 )
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Train the four networks, then transfer and attack."""
-    effort = QUICK if bench.quick else Effort()
+    effort = QUICK if bench.quick else LatencyLocalEffort()
     learn, test = bench.data.learn.drawn(effort.learn, bench.seed), bench.data.test
     with bench.timed("training of the ANNs"):
         ann, other = (trained(learn, effort, bench.seed + turn) for turn in (0, 1))
@@ -98,7 +97,7 @@ def run(bench: Bench) -> Found:
     )
 
 
-def trained(learn: Images, effort: Effort, seed: int) -> Network:
+def trained(learn: Images, effort: LatencyLocalEffort, seed: int) -> Network:
     """An ordinary network with one hidden layer of ReLUs."""
     channels, height, width = learn.x.shape[2:]
     torch.manual_seed(seed)
@@ -109,14 +108,14 @@ def trained(learn: Images, effort: Effort, seed: int) -> Network:
         polarities=channels,
         spiking=False,
     )
-    recipe = Training(
+    recipe = TrainingConfig(
         effort.epochs, 64, rate=2e-3, decay=0.0, smoothing=0.0, seed=seed, augment=None
     )
     fit(network, learn.x, learn.labels, recipe)
     return network
 
 
-def taught(learn: Images, effort: Effort, seed: int) -> LatencyNetwork:
+def taught(learn: Images, effort: LatencyLocalEffort, seed: int) -> LatencyNetwork:
     """A latency network that local rules have taught."""
     channels, height, width = learn.x.shape[2:]
     torch.manual_seed(seed)
@@ -133,7 +132,7 @@ def taught(learn: Images, effort: Effort, seed: int) -> LatencyNetwork:
 def transfer(models: dict[str, Model], images: Images, seed: int) -> Stood:
     """Everybody's answers to what attacks on the ANN made, and to signs drawn at random."""
     x, labels = images.x, images.labels
-    goal = Firm(Mislead(labels), torch.full((len(labels),), NEVER))
+    goal = WithConfidence(Untargeted(labels), torch.full((len(labels),), NEVER))
     stood: Stood = {attack: {name: [] for name in models} for attack in (*ATTACKS, "random signs")}
     for eps in EPS:
         threat = Linf(eps)
@@ -150,10 +149,10 @@ def transfer(models: dict[str, Model], images: Images, seed: int) -> Stood:
 
 
 def white_box(
-    models: dict[str, Model], images: Images, effort: Effort, seed: int
+    models: dict[str, Model], images: Images, effort: LatencyLocalEffort, seed: int
 ) -> dict[str, list[Proportion]]:
     """Share of images at :data:`DECIDE` that stand PGD on the network itself, and then Square."""
-    goal, threats = Mislead(images.labels), [Linf(eps) for eps in DECIDE]
+    goal, threats = Untargeted(images.labels), [Linf(eps) for eps in DECIDE]
     first = PGD(margin, steps=40, size=0.05)
     attack = Square(queries=effort.queries, first=first)
     stood: dict[str, list[Proportion]] = {name: [] for name in models}
@@ -171,7 +170,10 @@ def _victim(model: Model) -> Victim:
 
 
 def _claims(
-    bench: Bench, clean: dict[str, Proportion], stood: Stood, own: dict[str, list[Proportion]]
+    bench: RecipeContext,
+    clean: dict[str, Proportion],
+    stood: Stood,
+    own: dict[str, list[Proportion]],
 ) -> tuple[Claim, ...]:
     lost = _value(clean[ANN]) - _value(clean[RATE])
     claims = [

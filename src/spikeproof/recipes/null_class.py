@@ -24,14 +24,13 @@ from torch import Tensor
 
 from spikeproof.evaluate import Verdicts, answer, proportion, threshold_for, verdicts
 from spikeproof.images import STRANGE, Images, resized
-from spikeproof.models import Described, Network, build, converted
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.models import Network, SerializableNetwork, build, converted
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import answers
 from spikeproof.recipes.shares import line, told
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Table
-from spikeproof.training import Recipe as Training
-from spikeproof.training import fit, with_null
+from spikeproof.training import TrainingConfig, fit, with_null
 
 PROGRAM = "fc400-fc{}"
 LEARNED = ("uniform", "shuffled", "blocks", "mixed")
@@ -56,7 +55,7 @@ class Judged:
         return proportion(int(found.sum()), len(found))
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Train, convert and measure the networks."""
     rng = torch.Generator().manual_seed(bench.seed)
     learn, test = _part(bench.data.learn, 6000, bench), _part(bench.data.test, 1000, bench)
@@ -68,8 +67,8 @@ def run(bench: Bench) -> Found:
         extra = resized(seen.x[: len(null_images)], learn.x)
         sets["NULL class, half of the others seen"] = torch.cat([null_images, extra])
     found: dict[tuple[str, str], Judged] = {}
-    models: dict[str, Described] = {}
-    asked: dict[str, Described] = {}
+    models: dict[str, SerializableNetwork] = {}
+    asked: dict[str, SerializableNetwork] = {}
     for name, strange in sets.items():
         with bench.timed(f"training, {name}"):
             ann = _trained(learn, strange, bench)
@@ -89,7 +88,7 @@ def run(bench: Bench) -> Found:
     return Found(tuple(claims), tables, (_chart(found, unseen, test),), models)
 
 
-def _part(images: Images, most: int, bench: Bench) -> Images:
+def _part(images: Images, most: int, bench: RecipeContext) -> Images:
     return images.subset(np.arange(min(most, len(images)))) if bench.quick else images
 
 
@@ -103,7 +102,9 @@ def _to_refuse(learn: Images, rng: torch.Generator) -> Tensor:
     return torch.cat(found)
 
 
-def _strange(bench: Bench, test: Images, rng: torch.Generator) -> tuple[dict[str, Tensor], str]:
+def _strange(
+    bench: RecipeContext, test: Images, rng: torch.Generator
+) -> tuple[dict[str, Tensor], str]:
     """Strange images to test on, by kind, and which kind has those of other things."""
     made = test.subset(np.arange(min(len(test), 2000)))
     kinds = {kind: make(made, rng) for kind, make in STRANGE.items()}
@@ -121,7 +122,7 @@ def _half(images: Images, *, first: bool) -> Images:
     return images.subset((low if first else ~low).nonzero().flatten().numpy())
 
 
-def _trained(learn: Images, strange: Tensor | None, bench: Bench) -> Network:
+def _trained(learn: Images, strange: Tensor | None, bench: RecipeContext) -> Network:
     many = len(learn) > 5000
     classes, x, labels = len(learn.classes), learn.x, learn.labels
     if strange is not None:
@@ -133,13 +134,13 @@ def _trained(learn: Images, strange: Tensor | None, bench: Bench) -> Network:
     network = build(
         PROGRAM.format(classes), height=height, width=width, polarities=channels, spiking=False
     )
-    recipe = Training(epochs, 128 if many else 32, 3e-3, augment=None, seed=bench.seed)
+    recipe = TrainingConfig(epochs, 128 if many else 32, 3e-3, augment=None, seed=bench.seed)
     fit(network, x, labels, recipe)
     return network
 
 
 def _judged(
-    model: Described, null: int | None, test: Images, kinds: Mapping[str, Tensor]
+    model: SerializableNetwork, null: int | None, test: Images, kinds: Mapping[str, Tensor]
 ) -> Judged:
     clean = verdicts(answer(model, test.x), null=null)
     right = int(clean.right(test.labels).sum())
@@ -158,7 +159,7 @@ def _claims(
     found: Mapping[tuple[str, str], Judged],
     unseen: list[str],
     test: Images,
-    bench: Bench,
+    bench: RecipeContext,
 ) -> list[Claim]:
     plain, with_class = found["no NULL class", kind], found["NULL class", kind]
     lost = (plain.right.k - with_class.right.k) / len(test)

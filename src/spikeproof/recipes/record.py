@@ -15,8 +15,8 @@ from typing import Any
 from spikeproof.errors import SpikeproofError
 from spikeproof.evaluate import answer
 from spikeproof.images import ImageData
-from spikeproof.models import Described, save_checkpoint
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.models import SerializableNetwork, save_checkpoint
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.results import REPRODUCTION_FILE, Reproduction, load_reproduction
 from spikeproof.results.reproduction import REPRODUCTION, write_reproduction
 
@@ -25,7 +25,7 @@ MEASURED = 1000  # test images that a network's recorded accuracy is of, at most
 
 def recorded(
     recipe: Recipe,
-    bench: Bench,
+    bench: RecipeContext,
     found: Found,
     *,
     command: str = "",
@@ -94,7 +94,9 @@ def _forget(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def _about(name: str, network: Described, record: Reproduction, data: ImageData) -> dict[str, Any]:
+def _about(
+    name: str, network: SerializableNetwork, record: Reproduction, data: ImageData
+) -> dict[str, Any]:
     """What is known of a network, for its checkpoint."""
     channels, height, width = network.input_shape
     classes = data.test.classes[: network.n_classes]

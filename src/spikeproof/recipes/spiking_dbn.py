@@ -20,14 +20,14 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Generator
 
-from spikeproof.adapters import Averaged
+from spikeproof.adapters import ExpectationOverTransformation
 from spikeproof.attacks import Square, Victim
 from spikeproof.evaluate import answer, judge, proportion
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.images import Images
-from spikeproof.models import Described
+from spikeproof.models import SerializableNetwork
 from spikeproof.models.belief import BeliefNetwork, SpikingBelief
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import answers
 from spikeproof.recipes.shares import above, line, right, told
 from spikeproof.results import Proportion
@@ -35,12 +35,12 @@ from spikeproof.results.reproduction import Chart, Claim, Table
 from spikeproof.threats import Linf
 from spikeproof.training import (
     ContrastiveDivergence,
+    TrainingConfig,
     fit,
     fit_stack,
     set_label_layer,
     set_stack,
 )
-from spikeproof.training import Recipe as Training
 from spikeproof.types import Cells, Model
 
 SPIKING, DEEP = "spiking DBN", "DNN"
@@ -49,7 +49,7 @@ BOUNDED = 0.3  # eps at which the attack must succeed
 
 
 @dataclass(frozen=True)
-class Effort:
+class SpikingDBNEffort:
     """Sizes, settings of contrastive divergence, epochs of back-propagation, images, questions."""
 
     sizes: tuple[int, ...] = (500, 500)
@@ -62,7 +62,7 @@ class Effort:
     queries: int = 200
 
 
-QUICK = Effort(
+QUICK = SpikingDBNEffort(
     sizes=(100, 60),
     machines=ContrastiveDivergence(epochs=40, batch=10, rate=0.3),
     epochs=10,
@@ -88,13 +88,16 @@ class Attacked:
     noise_change: float
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Learn the stack and both networks, then attack."""
-    effort = QUICK if bench.quick else Effort()
+    effort = QUICK if bench.quick else SpikingDBNEffort()
     learn = bench.data.learn.drawn(effort.learn, bench.seed)
     test = bench.data.test.drawn(effort.tested, bench.seed)
     spiking, deep = learned(learn, effort, bench)
-    models: dict[str, Model] = {SPIKING: Averaged(spiking, 1, bench.seed), DEEP: deep}
+    models: dict[str, Model] = {
+        SPIKING: ExpectationOverTransformation(spiking, 1, bench.seed),
+        DEEP: deep,
+    }
     with bench.timed("clean images"):
         said = {name: answer(model, test.x, chunk=100).argmax(1) for name, model in models.items()}
     hit = {name: guess == test.labels for name, guess in said.items()}
@@ -107,7 +110,7 @@ def run(bench: Bench) -> Found:
             found[name] = [attacked(model, images, eps, effort.queries, bench.seed) for eps in EPS]
     with bench.timed("accuracy over time"):
         curve = over_time(spiking, test.drawn(500, bench.seed), bench.seed)
-    described: dict[str, Described] = {"spiking-dbn": spiking, "dnn": deep}
+    described: dict[str, SerializableNetwork] = {"spiking-dbn": spiking, "dnn": deep}
     return Found(
         claims=_claims(bench, clean, found),
         tables=(
@@ -119,7 +122,9 @@ def run(bench: Bench) -> Found:
     )
 
 
-def learned(learn: Images, effort: Effort, bench: Bench) -> tuple[SpikingBelief, BeliefNetwork]:
+def learned(
+    learn: Images, effort: SpikingDBNEffort, bench: RecipeContext
+) -> tuple[SpikingBelief, BeliefNetwork]:
     """The spiking and the ordinary network, from the same stack."""
     channels, height, width = learn.x.shape[2:]
     shape, classes = (channels, height, width), len(learn.classes)
@@ -134,7 +139,7 @@ def learned(learn: Images, effort: Effort, bench: Bench) -> tuple[SpikingBelief,
             set_stack(network, stack)
             set_label_layer(network, learn.x, learn.labels, seed=bench.seed)
     with bench.timed("back-propagation, DNN only"):
-        recipe = Training(
+        recipe = TrainingConfig(
             effort.epochs, 64, 1e-3, decay=0.0, smoothing=0.0, seed=bench.seed, augment=None
         )
         fit(deep, learn.x, learn.labels, recipe)
@@ -146,8 +151,8 @@ def attacked(model: Model, images: Images, eps: float, queries: int, seed: int) 
 
     A random model is judged with other draws than those of the search.
     """
-    goal, threat = Mislead(images.labels), Linf(eps)
-    own = model.fresh(0) if isinstance(model, Averaged) else model
+    goal, threat = Untargeted(images.labels), Linf(eps)
+    own = model.fresh(0) if isinstance(model, ExpectationOverTransformation) else model
     attack, rng = Square(queries=queries), Generator().manual_seed(seed)
     adv = attack(Victim(model, chunk=100), images.x, goal, threat, rng=rng)
     drawn = torch.randn(images.x.shape, generator=Generator().manual_seed(seed))
@@ -177,14 +182,14 @@ def over_time(spiking: SpikingBelief, images: Images, seed: int) -> Chart:
             (d["input"][0], d["input"][1], d["input"][2]), d["hidden"], d["classes"], steps=count
         )
         other.load_state_dict(spiking.state_dict())
-        shares.append(right(Averaged(other.eval(), 1, seed), images))
+        shares.append(right(ExpectationOverTransformation(other.eval(), 1, seed), images))
     return Chart(
         "Accuracy of the spiking DBN over time", "steps", "right", (line(SPIKING, steps, shares),)
     )
 
 
 def _claims(
-    bench: Bench, clean: dict[str, Proportion], found: dict[str, list[Attacked]]
+    bench: RecipeContext, clean: dict[str, Proportion], found: dict[str, list[Attacked]]
 ) -> tuple[Claim, ...]:
     spiking, deep = (found[name][EPS.index(BOUNDED)] for name in (SPIKING, DEEP))
     apart = [

@@ -16,7 +16,7 @@ import torch
 from spikeproof.evaluate import proportion
 from spikeproof.images import Images
 from spikeproof.models.once import SpikeOnceNetwork, spike_once_network
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import answers
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series
@@ -33,7 +33,7 @@ VIEWS = Augment(shift=1.0, rotate=8.0, scale=0.08, warp=1.0, drop=0.0, share=0.3
 
 
 @dataclass(frozen=True)
-class Effort:
+class SSTDPEffort:
     """Hidden layers, epochs of both networks, images to a step, images of the second."""
 
     hidden: tuple[str, str] = ("fc400", "16c5-mp4")
@@ -48,7 +48,7 @@ class Effort:
         return SSTDP(epochs=epochs, batch=batch, augment=self.augment, seed=seed)
 
 
-QUICK = Effort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16), augment=None)
+QUICK = SSTDPEffort(hidden=("fc400", "16c3-mp2"), epochs=(20, 20), batches=(16, 16), augment=None)
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Spoken:
     step: float
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Teach the networks and measure them."""
-    effort, images = QUICK if bench.quick else Effort(), bench.data.learn
+    effort, images = QUICK if bench.quick else SSTDPEffort(), bench.data.learn
     few = images.subset(np.arange(min(effort.few, len(images))))
     lines = [f"{hidden}-fc{len(images.classes)}" for hidden in effort.hidden]
     with bench.timed("learning"):
@@ -84,7 +84,7 @@ def run(bench: Bench) -> Found:
 
 
 def taught(
-    bench: Bench, images: Images, line: str, rule: SSTDP
+    bench: RecipeContext, images: Images, line: str, rule: SSTDP
 ) -> tuple[SpikeOnceNetwork, list[Epoch]]:
     """The network ``line`` of spike-once neurons that the rule has taught, and its history."""
     channels, height, width = images.x.shape[2:]
@@ -113,7 +113,7 @@ def spoken(network: SpikeOnceNetwork, images: Images) -> Spoken:
 
 
 def _claims(
-    bench: Bench, answers: dict[str, Spoken], history: list[Epoch], few: Images
+    bench: RecipeContext, answers: dict[str, Spoken], history: list[Epoch], few: Images
 ) -> tuple[Claim, ...]:
     said = answers["dense"]
     reached = (said.right.value or 0.0) >= 0.975

@@ -22,16 +22,15 @@ from spikeproof.attacks import FGSM, PGD, Attack
 from spikeproof.evaluate import proportion
 from spikeproof.images import Images
 from spikeproof.images.set import held_out
-from spikeproof.models import Described, build
+from spikeproof.models import SerializableNetwork, build
 from spikeproof.models.crossing import CrossingNetwork
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import OPERATIONS, OPERATIONS_NOTE, operations_row
 from spikeproof.recipes.shares import above, line, right, told
 from spikeproof.recipes.under_attack import Strongest, standing, strongest
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Table
-from spikeproof.training import Recipe as Training
-from spikeproof.training import TemporalPenalty, fit
+from spikeproof.training import TemporalPenalty, TrainingConfig, fit
 
 HIDDEN = 400
 ANN = "the ReLU network"
@@ -53,7 +52,7 @@ ATTACKS: dict[str, Attack] = {"FGSM": FGSM(), "PGD": PGD(steps=40)}
 
 
 @dataclass(frozen=True)
-class Effort:
+class TemporalPenaltyEffort:
     """Epochs, settings of the sweep, and images: held out, for the attacks, for AutoSpike."""
 
     epochs: int = 10
@@ -65,16 +64,18 @@ class Effort:
     steps: int = 40  # of each stage of AutoSpike
 
 
-QUICK = Effort(epochs=20, batch=32, sweep=SWEEP[:3], held=200, attacked=100, strong=30, steps=10)
+QUICK = TemporalPenaltyEffort(
+    epochs=20, batch=32, sweep=SWEEP[:3], held=200, attacked=100, strong=30, steps=10
+)
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Train the sweep and the ReLU network, attack them, and choose."""
-    effort = QUICK if bench.quick else Effort()
+    effort = QUICK if bench.quick else TemporalPenaltyEffort()
     test, seed = bench.data.test, bench.seed
     parts = held_out(bench.data.learn, "images to learn from", effort.held, seed)
     attacked = held_out(test, "test images", effort.attacked, seed).test
-    networks: dict[str, Described] = {}
+    networks: dict[str, SerializableNetwork] = {}
     for objective in (None, *effort.sweep):
         name = ANN if objective is None else named(objective)
         with bench.timed(f"training, {name}"):
@@ -115,26 +116,26 @@ def named(objective: TemporalPenalty) -> str:
 
 
 def trained(
-    objective: TemporalPenalty | None, learn: Images, effort: Effort, seed: int
-) -> Described:
+    objective: TemporalPenalty | None, learn: Images, effort: TemporalPenaltyEffort, seed: int
+) -> SerializableNetwork:
     """A network of first crossings, or without an ``objective`` a ReLU network of the same size."""
     channels, height, width = learn.x.shape[2:]
     classes = len(learn.classes)
     torch.manual_seed(seed)
-    network: Described
+    network: SerializableNetwork
     if objective is None:
         line = f"fc{HIDDEN}-fc{classes}"
         network = build(line, height=height, width=width, polarities=channels, spiking=False)
     else:
         network = CrossingNetwork((channels, height, width), (HIDDEN, classes))
-    recipe = Training(
+    recipe = TrainingConfig(
         effort.epochs, effort.batch, rate=2e-3, decay=0.0, smoothing=0.0, seed=seed, augment=None
     )
     fit(network, learn.x, learn.labels, recipe, objective=objective)
     return network
 
 
-def chosen(networks: Mapping[str, Described], held: Images, seed: int) -> str:
+def chosen(networks: Mapping[str, SerializableNetwork], held: Images, seed: int) -> str:
     """The setting that stands PGD best on held-out images, among those about as right as any."""
     clean = {name: right(net, held).value or 0.0 for name, net in networks.items()}
     able = [name for name in networks if clean[name] >= max(clean.values()) - NEAR]
@@ -150,7 +151,7 @@ Stands = Mapping[str, Mapping[str, Sequence[Proportion]]]
 
 
 def _claims(
-    bench: Bench,
+    bench: RecipeContext,
     best: str,
     clean: Mapping[str, Proportion],
     stands: Stands,
@@ -186,7 +187,7 @@ def _claims(
 
 
 def _sweep(
-    networks: Mapping[str, Described],
+    networks: Mapping[str, SerializableNetwork],
     clean: Mapping[str, Proportion],
     stands: Stands,
     best: str,

@@ -20,13 +20,12 @@ from torch import Tensor
 
 from spikeproof.evaluate import answer, proportion
 from spikeproof.models import Network, NeuronSpec, OfImages, balanced, build, twin
-from spikeproof.recipes.base import Bench, Found, Recipe
+from spikeproof.recipes.base import Found, Recipe, RecipeContext
 from spikeproof.recipes.operations import answers_of, operations_row
 from spikeproof.recipes.shares import line, told
 from spikeproof.results import Proportion
 from spikeproof.results.reproduction import Chart, Claim, Series, Table
-from spikeproof.training import Progress, fit
-from spikeproof.training import Recipe as Training
+from spikeproof.training import EpochProgress, TrainingConfig, fit
 
 GATE = "dense 2 4 |> dense 4 2"
 SEQUENTIAL = "dense 100 100 |> dense 100 10"
@@ -50,7 +49,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Tally:
+class TaskTally:
     """Right on test points: without spikes, spiking with weights as they are, and balanced."""
 
     relu: Proportion
@@ -62,7 +61,7 @@ Cost: TypeAlias = tuple[str | Proportion, ...]
 """A network's name, what it gets right, and the cells of its operations."""
 
 
-def run(bench: Bench) -> Found:
+def run(bench: RecipeContext) -> Found:
     """Train, carry over and measure the four programs."""
     claims, rows, costs = [], [], []
     runs = 3 if bench.quick else 10
@@ -108,22 +107,24 @@ def run(bench: Bench) -> Found:
     return Found(tuple(claims), (table, answers_of(costs)), (chart,), models)
 
 
-def _gate(name: str, tasks: Sequence[Task], bench: Bench) -> tuple[Tally, list[Cost]]:
+def _gate(name: str, tasks: Sequence[Task], bench: RecipeContext) -> tuple[TaskTally, list[Cost]]:
     """All runs together, and what answers of the last one cost."""
     counts, points = [0, 0, 0], 0
     for k, task in enumerate(tasks):
-        network = trained(GATE, task, Training(60, augment=None), bench.seed + k, draws=DRAWS)
+        network = trained(GATE, task, TrainingConfig(60, augment=None), bench.seed + k, draws=DRAWS)
         networks = (network, *spiking_of(network, task))
         counts = [
             n + right(one, task.test_x, task.test_labels, bins)
             for n, one, bins in zip(counts, networks, (1, BINS, BINS), strict=True)
         ]
         points += len(task.test_labels)
-    tally = Tally(*(proportion(n, points) for n in counts))
+    tally = TaskTally(*(proportion(n, points) for n in counts))
     return tally, _costs(name, tally, networks[0], networks[-1], task)
 
 
-def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, list[Cost], OfImages, Series]:
+def _digits(
+    name: str, program: str, bench: RecipeContext
+) -> tuple[TaskTally, list[Cost], OfImages, Series]:
     """One program on the digits: right, costs, the balanced network, and its line over time."""
     learn, test = bench.data.learn, bench.data.test
     channels, height, width = learn.x.shape[2:]
@@ -134,7 +135,7 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, list[Cost], O
     task = Task(look.seen(learn.x[:most]), learn.labels[:most], look.seen(test.x), test.labels)
     many = len(task.labels) > 5000
     epochs = (3 if bench.quick else 8) if many else (20 if bench.quick else 60)
-    recipe = Training(epochs, 128 if many else 32, augment=None, seed=bench.seed)
+    recipe = TrainingConfig(epochs, 128 if many else 32, augment=None, seed=bench.seed)
     network = trained(
         program,
         task,
@@ -147,7 +148,7 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, list[Cost], O
     over_time = [
         proportion(right(fitted, task.test_x, task.test_labels, bins), n) for bins in steps
     ]
-    tally = Tally(
+    tally = TaskTally(
         proportion(right(network, task.test_x, task.test_labels, 1), n),
         proportion(right(carried, task.test_x, task.test_labels, BINS), n),
         over_time[-1],
@@ -157,7 +158,7 @@ def _digits(name: str, program: str, bench: Bench) -> tuple[Tally, list[Cost], O
     return tally, _costs(name, tally, network, fitted, task), shown.eval(), over
 
 
-def _costs(name: str, tally: Tally, relu: Network, spiking: Network, task: Task) -> list[Cost]:
+def _costs(name: str, tally: TaskTally, relu: Network, spiking: Network, task: Task) -> list[Cost]:
     """What answers of the network without spikes and of the balanced one cost."""
     shown = task.test_x.expand(-1, BINS, -1, -1, -1)
     return [
@@ -169,11 +170,11 @@ def _costs(name: str, tally: Tally, relu: Network, spiking: Network, task: Task)
 def trained(
     program: str,
     task: Task,
-    recipe: Training,
+    recipe: TrainingConfig,
     seed: int,
     *,
     draws: int = 1,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: Callable[[EpochProgress], None] = lambda _: None,
 ) -> Network:
     """The non-spiking network; its weights are drawn again while training points are wrong."""
     polarities, height, width = task.x.shape[2:]
@@ -216,7 +217,7 @@ def corners(gate: Callable[[Tensor], Tensor], seed: int) -> Task:
     return Task(x[:cut], labels[:cut], x[cut:], labels[cut:])
 
 
-def _row(name: str, tally: Tally, published: str) -> tuple[str, ...]:
+def _row(name: str, tally: TaskTally, published: str) -> tuple[str, ...]:
     shares = (tally.relu, tally.carried, tally.balanced)
     return (name, str(tally.relu.n), *(told(p) for p in shares), published)
 

@@ -9,9 +9,9 @@ import torch
 from torch import Generator
 
 from spikeproof.attacks import APGD, PGD, Attack, Victim
-from spikeproof.attacks.autospike import AutoSpike
+from spikeproof.attacks.ensemble.autospike import AutoSpike
 from spikeproof.evaluate import judge, proportion
-from spikeproof.goals import Mislead, margin
+from spikeproof.goals import Untargeted, margin
 from spikeproof.images import Images
 from spikeproof.results import Proportion
 from spikeproof.threats import Linf
@@ -47,7 +47,7 @@ def strongest(
 
     A guide is a network with the same logits and another gradient.
     """
-    goal, rng = Mislead(images.labels), Generator().manual_seed(seed)
+    goal, rng = Untargeted(images.labels), Generator().manual_seed(seed)
     suite = AutoSpike("budget", steps=steps)
     found = suite.evaluate(_of(network), images.x, goal, Linf(eps), rng=rng)
     auto = _kept(network, images, found.adv, eps)
@@ -61,7 +61,7 @@ def strongest(
         _share_of(pgd),
         _share_of(auto),
         _share_of(stands & pgd),
-        sum(did.first for did in found.did if "square" in did.name),
+        sum(did.first_successes for did in found.did if "square" in did.name),
     )
 
 
@@ -69,13 +69,13 @@ def _stands(
     network: Model, guide: Model, images: Images, attack: Attack, eps: float, seed: int
 ) -> Flags:
     """Which images keep their label, if the attack asks ``guide``."""
-    goal, rng = Mislead(images.labels), Generator().manual_seed(seed)
+    goal, rng = Untargeted(images.labels), Generator().manual_seed(seed)
     adv = attack(_of(guide), images.x, goal, Linf(eps), rng=rng)
     return _kept(network, images, adv, eps)
 
 
 def _kept(network: Model, images: Images, adv: Cells, eps: float) -> Flags:
-    return ~judge(network, images.x, adv, Mislead(images.labels), Linf(eps)).success
+    return ~judge(network, images.x, adv, Untargeted(images.labels), Linf(eps)).success
 
 
 def _share_of(flags: Flags) -> Proportion:

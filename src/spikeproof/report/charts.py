@@ -18,7 +18,7 @@ from spikeproof.report import palette
 from spikeproof.report.svg import NARROW, WIDE, chart
 from spikeproof.report.terms import unit
 from spikeproof.report.words import level, number, percent, plain
-from spikeproof.results.records import Attack, Pair, Point, Proportion
+from spikeproof.results.records import AttackRecord, Pair, Point, Proportion
 
 DOTS: Final = 300  # recordings drawn one dot each; more become bars
 _HUES: Final = (palette.ATTACK, palette.REMOVED, palette.MOVED)
@@ -28,7 +28,9 @@ Line = list[tuple[float, Proportion]]
 Span = tuple[str, Proportion, Proportion | None]
 
 
-def overview(pairs: Sequence[tuple[Attack, Attack | None]], many: str = "recordings") -> Markup:
+def overview(
+    pairs: Sequence[tuple[AttackRecord, AttackRecord | None]], many: str = "recordings"
+) -> Markup:
     """Success of every attack and of its control, with 95 % intervals."""
     rows = [
         (plain(a.title, 44), a.success, c.success if c and c.measured else None) for a, c in pairs
@@ -36,7 +38,7 @@ def overview(pairs: Sequence[tuple[Attack, Attack | None]], many: str = "recordi
     return _dumbbells("overview", "Success rates", rows, f"fooled, of the {many} it had right")
 
 
-def targets(attack: Attack) -> Markup:
+def targets(attack: AttackRecord) -> Markup:
     """How often each class can be forced, against the control."""
     rows = [(plain(t.target, 24), t.success, t.control) for t in attack.per_target]
     title = f"{plain(attack.title)}, success per target class"
@@ -44,7 +46,7 @@ def targets(attack: Attack) -> Markup:
     return _dumbbells(f"targets-{attack.id}", title, rows, axis, inches=0.27)
 
 
-def curve(attacks: Sequence[Attack], clean: Proportion) -> Markup:
+def curve(attacks: Sequence[AttackRecord], clean: Proportion) -> Markup:
     """Robust accuracy of up to ``MAX_LINES`` attacks over the budget, with confidence bands.
 
     The first control that was measured is drawn once, since they share it.
@@ -101,13 +103,13 @@ _BUDGETS: Final[dict[Callable[[float], str], str]] = {
 }
 
 
-def fooled_costs(attack: Attack) -> list[float]:
+def fooled_costs(attack: AttackRecord) -> list[float]:
     """How many changes each fooled recording took, ascending; of images, how large a change."""
     fooled = [r for r in attack.rows if r.success and r.valid]
     return sorted(cost for r in fooled if (cost := r.flips if r.size is None else r.size))
 
 
-def distribution(attack: Attack) -> Markup:
+def distribution(attack: AttackRecord) -> Markup:
     """How much each fooled recording took, one dot a recording."""
     flips = fooled_costs(attack)
     low, high = flips[0], flips[-1]

@@ -5,7 +5,7 @@ A failed claim is called that, and a claim that could not be decided is never co
 
 from __future__ import annotations
 
-from spikeproof.report.words import DASH, NARROW, TO, Verdict, number
+from spikeproof.report.words import DASH, NARROW, TO, Headline, number
 from spikeproof.results.records import Proportion
 from spikeproof.results.reproduction import Claim, Reproduction
 
@@ -47,7 +47,7 @@ def held(claim: Claim) -> str:
     return DASH if claim.holds is None else "yes" if claim.holds else "no"
 
 
-def verdict(found: Reproduction) -> Verdict:
+def verdict(found: Reproduction) -> Headline:
     """Whether the claims held, from the claims alone."""
     yes = sum(c.holds is True for c in found.claims)
     no = sum(c.holds is False for c in found.claims)
@@ -65,8 +65,8 @@ def verdict(found: Reproduction) -> Verdict:
     said = f"{', '.join(sentences)}."
     if no:
         title = f"{no} of {yes + no} claims did not hold"
-        return Verdict("fragile" if no > yes else "shaky", title, (said,), caution)
+        return Headline("fragile" if no > yes else "shaky", title, (said,), caution)
     if yes:
         every = "The claim that was tested held" if yes == 1 else f"All {yes} claims tested held"
-        return Verdict("steady", every, (said,), caution)
-    return Verdict("unknown", "No claim was decided", (said,), caution)
+        return Headline("steady", every, (said,), caution)
+    return Headline("unknown", "No claim was decided", (said,), caution)

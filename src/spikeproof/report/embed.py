@@ -24,7 +24,7 @@ KEPT_OFF, KEPT_ON, ADDED, REMOVED, MOVED = range(len(LAYERS))
 
 
 @dataclass(frozen=True)
-class Packed:
+class EmbeddedEvents:
     """One example for the viewer; ``shown`` of ``kept`` unchanged events are included."""
 
     data: dict[str, Any]
@@ -32,7 +32,7 @@ class Packed:
     shown: int
 
 
-def pack(clean: Events, changed: Events, changes: Difference, *, limit: int) -> Packed:
+def pack(clean: Events, changed: Events, changes: Difference, *, limit: int) -> EmbeddedEvents:
     """Columns x, y (pixels), t (µs from the first event) and layer, sorted by time.
 
     At most about ``limit`` kept events are included, every n-th of them.
@@ -66,7 +66,7 @@ def pack(clean: Events, changed: Events, changes: Difference, *, limit: int) -> 
     }
     if len(changes.moved_from):
         data["from"] = _base64((came[order] - start)[layer[order] == MOVED], "<u4")
-    return Packed(data, len(changes.kept), len(kept))
+    return EmbeddedEvents(data, len(changes.kept), len(kept))
 
 
 def script_json(value: object) -> Markup:

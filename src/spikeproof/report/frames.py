@@ -26,7 +26,7 @@ MAX_SIDE: Final = 320  # pixels of a panel's longer side, unless the sensor is l
 
 
 @dataclass(frozen=True)
-class Layer:
+class EventLayer:
     """Chosen events of a recording; ``colour`` is ``None`` for the quiet on/off pair."""
 
     events: Events
@@ -39,21 +39,21 @@ class Panel:
     """A titled recording, drawn layer over layer."""
 
     title: str
-    layers: tuple[Layer, ...]
+    layers: tuple[EventLayer, ...]
 
 
 def whole(title: str, events: Events) -> Panel:
     """A panel of one recording as it is."""
-    return Panel(title, (Layer(events, np.arange(len(events))),))
+    return Panel(title, (EventLayer(events, np.arange(len(events))),))
 
 
 def changed(clean: Events, other: Events, changes: Difference) -> Panel:
     """A panel of what was kept (faint), removed, moved and added."""
     layers = (
-        Layer(other, changes.kept),
-        Layer(clean, changes.removed, palette.REMOVED),
-        Layer(other, changes.moved_to, palette.MOVED),
-        Layer(other, changes.added, palette.ADDED),
+        EventLayer(other, changes.kept),
+        EventLayer(clean, changes.removed, palette.REMOVED),
+        EventLayer(other, changes.moved_to, palette.MOVED),
+        EventLayer(other, changes.added, palette.ADDED),
     )
     return Panel("difference", layers)
 

@@ -15,7 +15,7 @@ from spikeproof.events import Difference, Events, compare, read
 from spikeproof.report import embed, intensities, pictures
 from spikeproof.report.words import amount, number, plain
 from spikeproof.results.read import inside
-from spikeproof.results.records import Attack, Audit, Example
+from spikeproof.results.records import AttackRecord, Audit, Example
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Pattern:
+class PatternPicture:
     """A learned pattern: from the front and over time."""
 
     title: str
@@ -66,7 +66,9 @@ def shots(folder: Path, audit: Audit) -> tuple[list[Shot], list[str]]:
     return made, notes
 
 
-def patterns(folder: Path, attacks: Sequence[Attack]) -> tuple[list[Pattern], list[str]]:
+def patterns(
+    folder: Path, attacks: Sequence[AttackRecord]
+) -> tuple[list[PatternPicture], list[str]]:
     """Pictures of the patterns of universal and patch attacks."""
     made, notes = [], []
     for attack in attacks:
@@ -78,7 +80,7 @@ def patterns(folder: Path, attacks: Sequence[Attack]) -> tuple[list[Pattern], li
             notes.append(f"Pattern left out: {plain(str(error), 200)}")
             continue
         made.append(
-            Pattern(
+            PatternPicture(
                 plain(attack.title),
                 f"{number(len(events))} events on {events.width} × {events.height} pixels.",
                 pictures.data_uri(pictures.accumulated(events)),
@@ -99,7 +101,7 @@ def said(changes: Difference) -> str:
     return words or "nothing changed"
 
 
-def _of_events(folder: Path, example: Example, attack: Attack | None, limit: int) -> Shot:
+def _of_events(folder: Path, example: Example, attack: AttackRecord | None, limit: int) -> Shot:
     clean, changed = _read(folder, example.clean), _read(folder, example.attacked)
     changes = compare(clean, changed, moved=example.moved)
     packed = embed.pack(clean, changed, changes, limit=limit)
@@ -127,7 +129,7 @@ def _of_events(folder: Path, example: Example, attack: Attack | None, limit: int
     return replace(shot, data={**packed.data, "caption": caption})
 
 
-def _of_images(folder: Path, example: Example, attack: Attack | None) -> Shot:
+def _of_images(folder: Path, example: Example, attack: AttackRecord | None) -> Shot:
     clean, changed = (
         intensities.read_image(_path(folder, name)) for name in (example.clean, example.attacked)
     )
@@ -156,7 +158,7 @@ def _of_images(folder: Path, example: Example, attack: Attack | None) -> Shot:
 
 def _shot(
     example: Example,
-    attack: Attack | None,
+    attack: AttackRecord | None,
     changes: str,
     colours: tuple[str, ...],
     drawn: tuple[str, str, str],

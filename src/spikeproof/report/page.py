@@ -61,7 +61,7 @@ def render_page(audit: Audit, folder: Path) -> str:
         "cards": list(sections.cards(audit, main)),
         "notes": lost + more,
         "passed": [_inside(words.plain(c.title or c.name)) for c in audit.checks if c.ok],
-        "doubtful": bool(audit.doubts or audit.checks or lost or more),
+        "doubtful": bool(audit.caveats or audit.checks or lost or more),
         "curves": list(sections.curves(audit, done)),
         "distributions": list(sections.distributions(done)),
         "overview": sections.overview(audit),

@@ -10,15 +10,15 @@ from markupsafe import Markup
 from spikeproof.report import charts, operations, words
 from spikeproof.report.terms import terms
 from spikeproof.results.records import (
-    Attack,
+    AttackRecord,
     Audit,
-    Contribution,
-    Grid,
+    GridRecord,
+    ModelRecord,
     Pair,
     Size,
+    StageStats,
     Summary,
     Trial,
-    Victim,
 )
 
 Figure = dict[str, Markup]
@@ -53,7 +53,7 @@ def subject(audit: Audit) -> str:
 def present(content: dict[str, Any]) -> list[tuple[str, str]]:
     """Ids and titles of the sections that the page has."""
     names = (
-        ("doubts", "Doubts", content["doubtful"]),
+        ("caveats", "Caveats", content["doubtful"]),
         ("budget", "Budget", content["curves"] or content["distributions"]),
         ("attacks", "Attacks", True),
         ("look", "Viewer" if content["viewer"] else "Examples", content["shots"]),
@@ -64,7 +64,7 @@ def present(content: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, title) for name, title, there in names if there]
 
 
-def cards(audit: Audit, main: Attack | None) -> Iterable[dict[str, str]]:
+def cards(audit: Audit, main: AttackRecord | None) -> Iterable[dict[str, str]]:
     """The key figures: clean accuracy, the main attack, and the best of each family."""
     clean = audit.clean.accuracy
     if clean.n:
@@ -112,7 +112,7 @@ def _card(kind: str, title: str, value: str, note: str) -> dict[str, str]:
     return {"kind": kind, "title": title, "value": value, "note": note}
 
 
-def pairs(audit: Audit) -> Iterable[tuple[Attack, Attack | None]]:
+def pairs(audit: Audit) -> Iterable[tuple[AttackRecord, AttackRecord | None]]:
     """Every attack with its control, if that is in the audit."""
     for attack in audit.attacks:
         if not attack.is_control:
@@ -126,7 +126,7 @@ def rows(audit: Audit) -> list[dict[str, Any]]:
     return [row(a) for a in (*beside, *(a for a in audit.attacks if a.id not in named))]
 
 
-def row(attack: Attack) -> dict[str, Any]:
+def row(attack: AttackRecord) -> dict[str, Any]:
     """One line of the table."""
     right = attack.success
     return {
@@ -149,22 +149,22 @@ def ensembles(audit: Audit) -> list[dict[str, Any]]:
     return [
         {
             "title": words.plain(attack.title),
-            "stages": [_stage(s) for s in attack.stages if s.tried],
-            "idle": ", ".join(words.plain(s.name) for s in attack.stages if not s.tried),
+            "stages": [_stage(s) for s in attack.stages if s.attempted],
+            "idle": ", ".join(words.plain(s.name) for s in attack.stages if not s.attempted),
         }
         for attack in audit.attacks
         if attack.stages
     ]
 
 
-def _stage(did: Contribution) -> dict[str, str]:
+def _stage(did: StageStats) -> dict[str, str]:
     return {
         "name": words.plain(did.name),
         "kind": words.plain(did.kind),
-        "fooled": f"{did.fooled} of {did.tried}",
-        "first": words.number(did.first),
-        "cheaper": words.number(did.cheaper),
-        "edits": words.DASH if did.edits is None else words.number(did.edits),
+        "fooled": f"{did.succeeded} of {did.attempted}",
+        "first": words.number(did.first_successes),
+        "cheaper": words.number(did.improved),
+        "edits": words.DASH if did.mean_cost is None else words.number(did.mean_cost),
         "queries": f"{words.number(did.gradients)} + {words.number(did.forwards)}",
         "time": words.duration(did.seconds),
     }
@@ -176,9 +176,9 @@ def overview(audit: Audit) -> Markup | None:
     return charts.overview(measured, terms(audit).many) if measured else None
 
 
-def curves(audit: Audit, done: list[Attack]) -> Iterable[Figure]:
+def curves(audit: Audit, done: list[AttackRecord]) -> Iterable[Figure]:
     """One figure for the attacks that share a control, since they share its budget."""
-    groups: dict[str, list[Attack]] = {}
+    groups: dict[str, list[AttackRecord]] = {}
     for attack in done:
         if any(p.at is not None for p in attack.curve):
             groups.setdefault(attack.control or attack.id, []).append(attack)
@@ -196,7 +196,7 @@ def curves(audit: Audit, done: list[Attack]) -> Iterable[Figure]:
             )
 
 
-def distributions(done: list[Attack]) -> Iterable[Figure]:
+def distributions(done: list[AttackRecord]) -> Iterable[Figure]:
     """How many changes each recording needed, for the attacks that make as few as they can."""
     for attack in done:
         if attack.family != "input-specific" or attack.curve:
@@ -214,7 +214,7 @@ def distributions(done: list[Attack]) -> Iterable[Figure]:
         yield _figure(charts.distribution(attack), words.plain(attack.title), text)
 
 
-def targets(done: list[Attack]) -> Iterable[Figure]:
+def targets(done: list[AttackRecord]) -> Iterable[Figure]:
     """Success of each attack by the class it aims at."""
     for attack in done:
         if attack.per_target:
@@ -222,7 +222,7 @@ def targets(done: list[Attack]) -> Iterable[Figure]:
             yield _figure(charts.targets(attack), words.plain(attack.title), text)
 
 
-def energies(done: list[Attack], one: str) -> Iterable[Figure]:
+def energies(done: list[AttackRecord], one: str) -> Iterable[Figure]:
     """Spikes and synaptic operations per ``one``, for the attacks that measured them."""
     for name, title in (("spikes", "spikes"), ("synops", "synaptic operations")):
         rows: list[tuple[str, Pair]] = []
@@ -261,7 +261,10 @@ def facts(audit: Audit) -> list[tuple[str, list[tuple[str, str]]]]:
         recordings[2:2] = [("Size", _pixels(data.images))]
     if (grid := data.grid) is not None:
         recordings += [
-            ("Grid", f"{grid.bins} bins × 2 polarities × {grid.height} × {grid.width} pixels"),
+            (
+                "Grid",
+                f"{grid.bins} bins × 2 polarities × {grid.height} × {grid.width} pixels",
+            ),
             ("Window", f"{words.number(grid.window_us / 1000)} ms, {_bin(grid)} a bin"),
             ("Active cells", words.quartiles(data.active_cells)),
             ("Events", words.quartiles(data.events)),
@@ -289,7 +292,7 @@ def timing(audit: Audit) -> list[dict[str, str]]:
     ]
 
 
-def _kind(model: Victim) -> str:
+def _kind(model: ModelRecord) -> str:
     """``SpikingJelly network, 28,000 parameters``."""
     known = f", {words.number(model.parameters)} parameters" if model.parameters else ""
     return f"{model.kind} network{known}"
@@ -319,5 +322,5 @@ def _pixels(size: Size) -> str:
     return f"{size.height} × {size.width} pixels{channels}"
 
 
-def _bin(grid: Grid) -> str:
+def _bin(grid: GridRecord) -> str:
     return f"{words.number(grid.window_us / max(grid.bins, 1) / 1000)} ms"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from spikeproof.results.records import Attack, Audit
+from spikeproof.results.records import AttackRecord, Audit
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ def terms(audit: Audit) -> Terms:
     return EVENTS if audit.data.images is None else IMAGES
 
 
-def unit(attack: Attack) -> str:
+def unit(attack: AttackRecord) -> str:
     """What the changes of an attack are counted in, as the title of an axis."""
     return _UNITS.get(attack.norm, "size of the change")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from spikeproof.report.terms import terms
-from spikeproof.results.records import Attack, Audit, Proportion, Summary
+from spikeproof.results.records import AttackRecord, Audit, Proportion, Summary
 
 NARROW: Final = "\u202f"  # narrow no-break space
 DASH: Final = "–"
@@ -22,7 +22,7 @@ Tone = Literal["fragile", "shaky", "steady", "unknown"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """The head of the report."""
 
     tone: Tone
@@ -116,14 +116,14 @@ def plain(text: str, limit: int = 48) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"
 
 
-def shown(audit: Audit) -> Attack | None:
+def shown(audit: Audit) -> AttackRecord | None:
     """The attack that the verdict is about: fewest flips, smallest change, else the strongest."""
     done = [a for a in audit.attacks if a.measured and not a.is_control]
     first = next((a for a in done if a.id in ("flip-minimum", "linf-minimum")), None)
     return first or max(done, key=lambda a: a.success.value or 0.0, default=None)
 
 
-def verdict(audit: Audit) -> Verdict:
+def verdict(audit: Audit) -> Headline:
     """The headline and what stands behind it, from the numbers alone."""
     main = shown(audit)
     sentences = [_clean(audit)]
@@ -132,10 +132,10 @@ def verdict(audit: Audit) -> Verdict:
         if (control := audit.attack(main.control)) is not None and control.measured:
             sentences.append(_control(control))
     tone, title = _tone(audit, main)
-    return Verdict(tone, title, tuple(sentences), _caution(audit, main))
+    return Headline(tone, title, tuple(sentences), _caution(audit, main))
 
 
-def effect(attack: Attack, many: str = "recordings") -> str:
+def effect(attack: AttackRecord, many: str = "recordings") -> str:
     """One sentence: what the attack changes, and how often that fools the network."""
     right = attack.success
     how_often = (
@@ -156,7 +156,7 @@ def effect(attack: Attack, many: str = "recordings") -> str:
     return f"“{plain(attack.title)}” fools it on {how_often}."
 
 
-def card_note(attack: Attack, control: Attack | None) -> str:
+def card_note(attack: AttackRecord, control: AttackRecord | None) -> str:
     """``95 % interval 80–91 %; control 3 %``."""
     note = f"{_INTERVAL} {interval(attack.success)}"
     if control is not None and control.measured:
@@ -184,7 +184,7 @@ def _clean(audit: Audit) -> str:
     )
 
 
-def _control(control: Attack) -> str:
+def _control(control: AttackRecord) -> str:
     flips = control.flips.median if control.flips else None
     many = f", with a median of {number(flips)} changes," if flips is not None else ""
     if control.norm is not None:
@@ -192,7 +192,7 @@ def _control(control: Attack) -> str:
     return f"Its random control{many} fools it on {share(control.success)}."
 
 
-def _tone(audit: Audit, main: Attack | None) -> tuple[Tone, str]:
+def _tone(audit: Audit, main: AttackRecord | None) -> tuple[Tone, str]:
     clean, chance = audit.clean.accuracy, 1 / max(len(audit.data.classes), 2)
     if clean.n and clean.low is not None and clean.low <= chance:
         return "unknown", "No better than guessing, so there is nothing to attack"
@@ -224,9 +224,9 @@ def _all_weak(audit: Audit) -> bool:
     )
 
 
-def _caution(audit: Audit, main: Attack | None) -> str:
+def _caution(audit: Audit, main: AttackRecord | None) -> str:
     waiting = sum(a.status != "done" for a in audit.attacks)
-    warnings = sum(d.level == "warning" for d in audit.doubts)
+    warnings = sum(d.level == "warning" for d in audit.caveats)
     parts = []
     if not audit.complete:
         left = f": {waiting} of {len(audit.attacks)} attacks have not run" if waiting else ""

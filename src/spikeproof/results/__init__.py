@@ -4,7 +4,7 @@ Audits and recipes write them, reports read them, and neither knows the other.
 """
 
 from spikeproof.results.read import FILE, inside, load, load_reproduction
-from spikeproof.results.records import SCHEMA, Attack, Audit, Proportion, Summary
+from spikeproof.results.records import SCHEMA, AttackRecord, Audit, Proportion, Summary
 from spikeproof.results.reproduction import (
     REPRODUCTION_FILE,
     Reproduction,
@@ -16,7 +16,7 @@ __all__ = [
     "FILE",
     "REPRODUCTION_FILE",
     "SCHEMA",
-    "Attack",
+    "AttackRecord",
     "Audit",
     "Proportion",
     "Reproduction",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from spikeproof.errors import SpikeproofError
 from spikeproof.results.parse import Misfit, parse
-from spikeproof.results.records import SCHEMA, Attack, Audit
+from spikeproof.results.records import SCHEMA, AttackRecord, Audit
 from spikeproof.results.reproduction import REPRODUCTION, REPRODUCTION_FILE, Reproduction
 from spikeproof.results.rows import RowFile
 
@@ -63,7 +63,7 @@ def _record(kind: Any, schema: str, file: Path, command: str, again: str) -> Any
         raise SpikeproofError(f"{file}: {error}; {again}") from None
 
 
-def _with_rows(folder: Path, attack: Attack) -> Attack:
+def _with_rows(folder: Path, attack: AttackRecord) -> AttackRecord:
     """``attack`` with the rows in the file that it names; they are read when asked for."""
     return (
         replace(attack, rows=RowFile(folder, attack.rows))

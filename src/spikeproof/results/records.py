@@ -12,36 +12,37 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from spikeproof.results.figures import Operations, Proportion, Summary
+from spikeproof.results.stage_stats import StageStats
 
 __all__ = [
     "SCHEMA",
-    "Attack",
+    "AttackRecord",
     "Audit",
-    "Check",
-    "Clean",
-    "Contribution",
-    "Data",
-    "Doubt",
+    "Caveat",
+    "CheckRecord",
+    "CleanRecord",
+    "DataRecord",
     "Energy",
     "Example",
-    "Grid",
+    "GridRecord",
+    "ModelRecord",
     "Operations",
     "Pair",
     "Point",
     "Proportion",
     "Row",
-    "Stage",
+    "StageStats",
     "Summary",
-    "Target",
+    "TargetRecord",
+    "TimingRecord",
     "Trial",
-    "Victim",
 ]
 
-SCHEMA: Final = "spikeproof/audit/1"
+SCHEMA: Final = "spikeproof/audit/2"
 
 
 @dataclass(frozen=True)
-class Victim:
+class ModelRecord:
     """The audited network.
 
     ``assumptions`` say how it is called; ``surrogate`` is the gradient of a spike that attacks
@@ -61,7 +62,7 @@ class Victim:
 
 
 @dataclass(frozen=True)
-class Grid:
+class GridRecord:
     """How recordings are binned: ``bins`` equal bins over ``window_us`` µs."""
 
     bins: int
@@ -80,11 +81,11 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Data:
+class DataRecord:
     """The recordings that were audited, seen through a ``grid``, or ``images`` of this size."""
 
     name: str
-    grid: Grid | None = None
+    grid: GridRecord | None = None
     images: Size | None = None
     split: str = ""
     classes: tuple[str, ...] = ()
@@ -95,7 +96,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleanRecord:
     """The network on unchanged recordings."""
 
     accuracy: Proportion
@@ -122,7 +123,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetRecord:
     """How often an attack forces one given class."""
 
     target: str
@@ -165,27 +166,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Contribution:
-    """What a stage of an ensemble did: of ``tried`` recordings, ``fooled`` fell to it.
-
-    ``first`` of them stood until then, ``cheaper`` had fallen and now cost less; ``edits`` is the
-    mean of those that fell to it.
-    """
-
-    name: str
-    kind: str
-    tried: int = 0
-    fooled: int = 0
-    first: int = 0
-    cheaper: int = 0
-    edits: float | None = None
-    seconds: float = 0.0
-    forwards: int = 0
-    gradients: int = 0
-
-
-@dataclass(frozen=True)
-class Attack:
+class AttackRecord:
     """One attack, or one control, over all recordings.
 
     Of images the ``norm`` (linf, l2, l0) says how the ``size`` of a change is measured.
@@ -214,13 +195,13 @@ class Attack:
     removed: Summary | None = None
     moved: Summary | None = None
     curve: tuple[Point, ...] = ()
-    per_target: tuple[Target, ...] = ()
+    per_target: tuple[TargetRecord, ...] = ()
     energy: Energy | None = None
     pattern: str | None = None
     seconds: float = 0.0
     gradients: int = 0
     forwards: int = 0
-    stages: tuple[Contribution, ...] = ()
+    stages: tuple[StageStats, ...] = ()
     rows: Iterable[Row] = ()
 
     @property
@@ -230,7 +211,7 @@ class Attack:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Caveat:
     """A reason to distrust the numbers."""
 
     title: str
@@ -239,7 +220,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckRecord:
     """What was asked of the network before any attack, and what came out."""
 
     name: str
@@ -273,7 +254,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TimingRecord:
     """Wall-clock seconds of one part of the audit."""
 
     stage: str
@@ -285,9 +266,9 @@ class Audit:
     """All of ``results.json``."""
 
     schema: str
-    model: Victim
-    data: Data
-    clean: Clean
+    model: ModelRecord
+    data: DataRecord
+    clean: CleanRecord
     spikeproof: str = ""
     created: str = ""
     updated: str = ""
@@ -295,13 +276,13 @@ class Audit:
     command: str = ""
     seed: int = 0
     environment: dict[str, str | None] = field(default_factory=dict)
-    attacks: tuple[Attack, ...] = ()
-    doubts: tuple[Doubt, ...] = ()
-    checks: tuple[Check, ...] = ()
+    attacks: tuple[AttackRecord, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    checks: tuple[CheckRecord, ...] = ()
     trials: tuple[Trial, ...] = ()
     examples: tuple[Example, ...] = ()
-    timing: tuple[Stage, ...] = ()
+    timing: tuple[TimingRecord, ...] = ()
 
-    def attack(self, name: str | None) -> Attack | None:
+    def attack(self, name: str | None) -> AttackRecord | None:
         """The attack with this id, if the audit has one."""
         return next((a for a in self.attacks if a.id == name), None)

@@ -11,7 +11,7 @@ from spikeproof.threats.retime import Retime
 from spikeproof.threats.sensor import Sensor
 from spikeproof.threats.universal import Universal
 from spikeproof.threats.unlimited import unlimited
-from spikeproof.threats.verdict import Verdict
+from spikeproof.threats.validity import Validity
 
 __all__ = [
     "L0",
@@ -25,6 +25,6 @@ __all__ = [
     "Sensor",
     "Threat",
     "Universal",
-    "Verdict",
+    "Validity",
     "unlimited",
 ]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spikeproof.errors import InvalidThreat
-from spikeproof.threats.verdict import Verdict
+from spikeproof.threats.validity import Validity
 from spikeproof.types import Cells, Counts, Gain, Mask, PerSample
 
 Budget = int | float | None
@@ -41,7 +41,7 @@ class Threat(Protocol):
         """
         ...
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Whether each ``adv`` can be reached from its ``clean`` under this threat."""
         ...
 

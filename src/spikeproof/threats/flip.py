@@ -21,7 +21,7 @@ from spikeproof.threats.base import (
     resolve_budget,
 )
 from spikeproof.threats.sensor import Sensor
-from spikeproof.threats.verdict import Verdict, not_cells
+from spikeproof.threats.validity import Validity, not_cells
 from spikeproof.types import Cells, Counts, Gain, PerSample
 
 
@@ -75,7 +75,7 @@ class Flip:
             gain = self.sensor.permit(clean, gain)
         return torch.where(best(gain, count), flipped(clean), clean)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge by counting what was added and removed."""
         added = counted((clean == 0) & (adv != 0))
         removed = counted((clean != 0) & (adv == 0))
@@ -89,4 +89,4 @@ class Flip:
         broken["more cells than the budget were changed"] = changed > self.limit(clean)
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
-        return Verdict.of(broken)
+        return Validity.of(broken)

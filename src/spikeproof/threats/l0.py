@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats.ball import full, outside_box
 from spikeproof.threats.base import best, counted
-from spikeproof.threats.verdict import Verdict
+from spikeproof.threats.validity import Validity
 from spikeproof.types import Cells, Gain, PerSample
 
 
@@ -84,11 +84,11 @@ class L0:
         places = torch.rand(clean[:, :, :1].shape, generator=rng, dtype=clean.dtype) + 1e-6
         return self._kept(clean, drawn, places, radius)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge by counting pixels that are not exactly as they were."""
         same = (clean == adv).permute(0, 1, 3, 4, 2).flatten(1, 3).all(2)  # [N, pixels]
         most = same.shape[1] if self.pixels is None else self.pixels
-        return Verdict.of(
+        return Validity.of(
             {
                 "an intensity is outside [0, 1]": outside_box(adv),
                 f"more than {most} pixels were changed": same.shape[1] - same.sum(1) > most,

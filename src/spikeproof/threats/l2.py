@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from spikeproof.threats.ball import check_radius, exceeds, full, outside_box, widened
-from spikeproof.threats.verdict import Verdict
+from spikeproof.threats.validity import Validity
 from spikeproof.types import Cells, Gain, PerSample
 
 _HALVINGS = 40  # of the scale of the gradient, in :meth:`L2.select`
@@ -92,11 +92,11 @@ class L2:
         moved = clean + self._radius(clean, radius) * self.steepest(drawn)
         return self.project(clean, moved, radius)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge in double precision, with :data:`~spikeproof.threats.ball.TOLERANCE`."""
         squares = (adv.double() - clean.double()).square().flatten(1).sum(1)
         limit = math.inf if self.eps is None else self.eps
-        return Verdict.of(
+        return Validity.of(
             {
                 "an intensity is outside [0, 1]": outside_box(adv),
                 f"the change is longer than {limit:g}": exceeds(

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from spikeproof.threats.ball import check_radius, exceeds, full, outside_box, widened
-from spikeproof.threats.verdict import Verdict
+from spikeproof.threats.validity import Validity
 from spikeproof.types import Cells, Gain, PerSample
 
 
@@ -68,12 +68,12 @@ class Linf:
         drawn = 2 * torch.rand(clean.shape, generator=rng, dtype=clean.dtype) - 1
         return self.project(clean, clean + self._radius(clean, radius) * drawn, radius)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge in double precision, with :data:`~spikeproof.threats.ball.TOLERANCE`."""
         before, after = clean.double(), adv.double()
         eps = 1.0 if self.eps is None else self.eps
         inside = exceeds((after - before).abs(), after.new_tensor(eps))
-        return Verdict.of(
+        return Validity.of(
             {
                 "an intensity is outside [0, 1]": outside_box(adv),
                 f"an intensity was changed by more than {eps:g}": inside.flatten(1).any(1),

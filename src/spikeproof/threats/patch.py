@@ -15,7 +15,7 @@ from torch import Tensor
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats.base import best, counted, flipped
 from spikeproof.threats.sensor import Sensor
-from spikeproof.threats.verdict import Verdict, not_cells
+from spikeproof.threats.validity import Validity, not_cells
 from spikeproof.types import Cells, Counts, Gain, PerSample
 
 
@@ -99,7 +99,7 @@ class Patch:
         count = limit if count is None else torch.minimum(count, limit)
         return torch.where(best(gain, count), flipped(clean), clean)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge by the smallest box around all changes."""
         changed = clean != adv
         end = self._end(clean)
@@ -122,7 +122,7 @@ class Patch:
             broken["a change is outside the patch's place"] = outside & rows.any(1)
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
-        return Verdict.of(broken)
+        return Validity.of(broken)
 
 
 def _extent(used: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats.base import Budget, active, best, check_budget, counted, resolve_budget
 from spikeproof.threats.sensor import Sensor
-from spikeproof.threats.verdict import Verdict
+from spikeproof.threats.validity import Validity
 from spikeproof.types import Cells, Counts, Flags, Gain, PerSample
 
 _ROUNDS = 3  # of matching events to free cells; each round places the best of each conflict
@@ -156,7 +156,7 @@ class Retime:
             left = left.index_add(0, sample[moved], -far[moved])
         return adv.view_as(clean)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge by pairing, per pixel and polarity, events gone with events come, in time order.
 
         In one dimension the sorted pairing has the smallest largest shift and the smallest sum of
@@ -181,7 +181,7 @@ class Retime:
         }
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
-        return Verdict.of(broken)
+        return Validity.of(broken)
 
 
 def _one_each(value: Tensor, there: Tensor, cells: int) -> tuple[Tensor, Tensor]:

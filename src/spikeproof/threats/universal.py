@@ -16,7 +16,7 @@ from torch import Tensor
 from spikeproof.errors import InvalidThreat
 from spikeproof.threats.base import best, check_budget, counted
 from spikeproof.threats.sensor import Sensor
-from spikeproof.threats.verdict import Verdict, not_cells
+from spikeproof.threats.validity import Validity, not_cells
 from spikeproof.types import Cells, Counts, Flags, Gain, PerSample
 
 
@@ -105,7 +105,7 @@ class Universal:
         wish = torch.stack([(gain * empty).mean(0), (gain * ~empty).mean(0)])
         return apply(clean, self.draw(wish, clean.shape[1]), sensor=self.sensor)
 
-    def check(self, clean: Cells, adv: Cells) -> Verdict:
+    def check(self, clean: Cells, adv: Cells) -> Validity:
         """Judge by the changes: they must be one pattern, or the committed one at some offset."""
         added = (clean == 0) & (adv > 0)
         removed = (clean > 0) & (adv == 0)
@@ -136,7 +136,7 @@ class Universal:
         broken["an event was removed"] = _flags(clean, bool(removes.any()) and not self.remove)
         if self.sensor is not None:
             broken |= self.sensor.broken(clean, adv)
-        return Verdict.of(broken)
+        return Validity.of(broken)
 
     def _fits(self, clean: Cells, adds: Tensor) -> Tensor:
         """Where a recording shows the additions ``adds`` ``[T, P, H, W]`` of the pattern."""

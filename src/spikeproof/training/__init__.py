@@ -3,9 +3,9 @@
 from spikeproof.training.augment import Augment
 from spikeproof.training.belief import set_label_layer, set_stack
 from spikeproof.training.bptt import (
+    EpochProgress,
     Perturb,
-    Progress,
-    Recipe,
+    TrainingConfig,
     fit,
 )
 from spikeproof.training.local_rules import LocalRules, learn_locally
@@ -16,19 +16,19 @@ from spikeproof.training.rbm import (
     fit_rbm,
     fit_stack,
 )
-from spikeproof.training.sparse import Sparse
+from spikeproof.training.sparse import SparsityPenalty
 from spikeproof.training.temporal_penalty import TemporalPenalty
 
 __all__ = [
     "RBM",
     "Augment",
     "ContrastiveDivergence",
+    "EpochProgress",
     "LocalRules",
     "Perturb",
-    "Progress",
-    "Recipe",
-    "Sparse",
+    "SparsityPenalty",
     "TemporalPenalty",
+    "TrainingConfig",
     "fit",
     "fit_rbm",
     "fit_stack",

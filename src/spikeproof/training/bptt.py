@@ -23,20 +23,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models.described import Described
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.training.augment import Augment
 from spikeproof.training.state import check_labels, resume, run_id, save
 from spikeproof.types import Cells, Labels
 
-Perturb: TypeAlias = Callable[[Described, Cells, Labels], Cells]
+Perturb: TypeAlias = Callable[[SerializableNetwork, Cells, Labels], Cells]
 """Other recordings for a batch of them, of the same shape, given the network in evaluation mode."""
 
-Objective: TypeAlias = Callable[[Described, Cells, Labels], tuple[Tensor, Tensor]]
+Objective: TypeAlias = Callable[[SerializableNetwork, Cells, Labels], tuple[Tensor, Tensor]]
 """The loss of a batch and the logits ``[N, K]`` that it came with."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """Settings of a training run. ``rate`` is the peak learning rate; ``smoothing`` of labels."""
 
     epochs: int = 30
@@ -49,7 +49,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Progress:
+class EpochProgress:
     """What one epoch came to. ``accuracy`` is that on the (augmented) training recordings."""
 
     epoch: int
@@ -60,16 +60,16 @@ class Progress:
 
 
 def fit(
-    network: Described,
+    network: SerializableNetwork,
     cells: Tensor,
     labels: Tensor,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     *,
     perturb: Perturb | None = None,
     objective: Objective | None = None,
     state: Path | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
-) -> list[Progress]:
+    report: Callable[[EpochProgress], None] = lambda _: None,
+) -> list[EpochProgress]:
     """Train ``network`` in place on ``cells`` ``[N, T, P, H, W]`` (any dtype) and their ``labels``.
 
     With ``state`` the run is saved there after each epoch and continued from there if the file
@@ -84,11 +84,11 @@ def fit(
     dtype = next(network.parameters()).dtype
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps_per_epoch = -(-len(labels) // recipe.batch)
-    history: list[Progress] = []
+    history: list[EpochProgress] = []
     told = {"perturb": perturb, "objective": objective}
     run = "" if state is None else run_id(network, cells, labels, recipe, told)
     if state is not None and state.exists():
-        history = resume(state, run, network, optimiser, rng, Progress)
+        history = resume(state, run, network, optimiser, rng, EpochProgress)
     for epoch in range(len(history), recipe.epochs):
         began = time.perf_counter()
         network.train()
@@ -123,7 +123,7 @@ def fit(
             right += (logits.argmax(1) == y).sum().item()
         n = len(labels)
         seconds = time.perf_counter() - began
-        history.append(Progress(epoch + 1, recipe.epochs, loss_sum / n, right / n, seconds))
+        history.append(EpochProgress(epoch + 1, recipe.epochs, loss_sum / n, right / n, seconds))
         if state is not None:
             save(state, run, network, optimiser, rng, history)
         report(history[-1])

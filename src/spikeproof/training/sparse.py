@@ -18,14 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models import Described, Network
+from spikeproof.models import Network, SerializableNetwork
 from spikeproof.models.modules import Weighted
 from spikeproof.models.ttfs import FirstSpikeNetwork
 from spikeproof.types import Cells, Labels
 
 
 @dataclass(frozen=True)
-class Sparse:
+class SparsityPenalty:
     """An objective of :func:`~spikeproof.training.fit`; ``penalty`` 0 is plain cross-entropy.
 
     Windows of a network of first spikes are widened to ``room`` times what the batch needs, so
@@ -36,7 +36,9 @@ class Sparse:
     penalty: float = 0.0
     room: float = 10.0
 
-    def __call__(self, network: Described, x: Cells, labels: Labels) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, network: SerializableNetwork, x: Cells, labels: Labels
+    ) -> tuple[Tensor, Tensor]:
         """The loss of a batch, and its logits ``[N, K]``."""
         if isinstance(network, FirstSpikeNetwork):
             trace = network.trace(x)

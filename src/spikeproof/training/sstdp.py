@@ -46,7 +46,7 @@ from torch import Tensor
 from spikeproof.errors import InvalidModel
 from spikeproof.models.once import SpikeOnce, SpikeOnceNetwork
 from spikeproof.training.augment import Augment
-from spikeproof.training.bptt import Progress
+from spikeproof.training.bptt import EpochProgress
 from spikeproof.training.state import check_labels, resume, run_id, save
 
 _LEAST = 0.03  # of the rate, at the end
@@ -82,7 +82,7 @@ PAPER = SSTDP(epochs=100, rates=(10 / 5, 10 / 48), gap=5.0, pull=0.0, dropout=0.
 
 
 @dataclass(frozen=True)
-class Epoch(Progress):
+class Epoch(EpochProgress):
     """Of these ``wrong`` is the number of samples with an error, ``revived`` that of neurons."""
 
     wrong: int

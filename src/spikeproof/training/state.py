@@ -18,12 +18,12 @@ from torch import Tensor
 
 from spikeproof.errors import InvalidModel, InvalidRecording
 from spikeproof.models.checkpoint import read_tensors, write_tensors
-from spikeproof.models.described import Described
+from spikeproof.models.serializable import SerializableNetwork
 
 Entry = TypeVar("Entry")
 
 
-def check_labels(network: Described, x: Tensor, labels: Tensor, what: str) -> None:
+def check_labels(network: SerializableNetwork, x: Tensor, labels: Tensor, what: str) -> None:
     """Raise :class:`InvalidRecording` if ``labels`` do not fit ``x`` or the classes."""
     if len(x) != len(labels) or len(labels) == 0:
         raise InvalidRecording(
@@ -38,7 +38,11 @@ def check_labels(network: Described, x: Tensor, labels: Tensor, what: str) -> No
 
 
 def run_id(
-    network: Described, x: Tensor, labels: Tensor, settings: Any, told: Mapping[str, object]
+    network: SerializableNetwork,
+    x: Tensor,
+    labels: Tensor,
+    settings: Any,
+    told: Mapping[str, object],
 ) -> str:
     """A text that is the same for the same network, data, ``settings`` (a dataclass) and ``told``.
 
@@ -60,7 +64,7 @@ def run_id(
 def save(
     path: Path,
     run: str,
-    network: Described,
+    network: SerializableNetwork,
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
     history: Sequence[Any],
@@ -78,7 +82,7 @@ def save(
 def resume(
     path: Path,
     run: str,
-    network: Described,
+    network: SerializableNetwork,
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
     entry: Callable[..., Entry],

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.crossing import CrossingNetwork
-from spikeproof.models.described import Described
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.types import Cells, Labels
 
 
@@ -37,7 +37,9 @@ class TemporalPenalty:
     t_ref: float = 1.5
     wake: float = 1.0
 
-    def __call__(self, network: Described, x: Cells, labels: Labels) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, network: SerializableNetwork, x: Cells, labels: Labels
+    ) -> tuple[Tensor, Tensor]:
         """The loss of a batch and its logits ``[N, K]``.
 
         Raises :class:`InvalidModel` for a network without spike times.

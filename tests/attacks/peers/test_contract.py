@@ -8,9 +8,16 @@ import pytest
 import torch
 
 from spikeproof.attacks import RandomEdits, Victim
-from spikeproof.attacks.peers import Corner, Dash, Frame, GumbelSoftmax, Sparse, SpikeRetiming
+from spikeproof.attacks.peers import (
+    CornerAttack,
+    DashAttack,
+    FrameAttack,
+    GumbelSoftmax,
+    SparseAttack,
+    SpikeRetiming,
+)
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Mislead, Target, margin
+from spikeproof.goals import Targeted, Untargeted, margin
 from spikeproof.threats import Flip, Patch, Retime, Sensor, Universal
 
 SENSOR = Sensor(bin_us=1000.0, refractory=1000, max_rate=40_000.0)
@@ -26,12 +33,12 @@ MOVES = [
     Retime(1, max_total=0),
 ]
 ATTACKS = {
-    "frame": (Frame(), ADDING),
-    "corner": (Corner(2), ADDING),
-    "dash": (Dash(2), ADDING),
-    "mask": (Dash(activity=3), ADDING),
-    "sparse": (Sparse(4), [*FLIPS, Retime(2, 9)]),
-    "sparse in frames": (Sparse(4, frames=((0, 1), (2, 4))), FLIPS),
+    "frame": (FrameAttack(), ADDING),
+    "corner": (CornerAttack(2), ADDING),
+    "dash": (DashAttack(2), ADDING),
+    "mask": (DashAttack(activity=3), ADDING),
+    "sparse": (SparseAttack(4), [*FLIPS, Retime(2, 9)]),
+    "sparse in frames": (SparseAttack(4, frames=((0, 1), (2, 4))), FLIPS),
     "gumbel": (GumbelSoftmax(6), [*FLIPS, Retime(2, 9)]),
     "retiming": (SpikeRetiming(6), MOVES),
 }
@@ -54,7 +61,7 @@ def test_contract(victims, name, threat, model):
     net, x, labels, wrong, wrong_labels = victims[model]
     before, weights = x.clone(), {k: v.clone() for k, v in net.state_dict().items()}
     surrogates = [m.surrogate for m in net.modules() if hasattr(m, "surrogate")]
-    victim, goal = Victim(net, chunk=5), Mislead(labels)
+    victim, goal = Victim(net, chunk=5), Untargeted(labels)
     adv = attack(victim, x, goal, threat, rng=rng())
     assert adv.shape == x.shape
     assert adv.dtype == x.dtype
@@ -72,14 +79,14 @@ def test_contract(victims, name, threat, model):
     assert all(p.grad is None for p in net.parameters())
     # the same again; what is wrong already stays as it is; nothing is no problem
     assert torch.equal(attack(victim, x, goal, threat, rng=rng()), adv)
-    done = attack(victim, wrong, Mislead(wrong_labels), threat, rng=rng())
+    done = attack(victim, wrong, Untargeted(wrong_labels), threat, rng=rng())
     assert torch.equal(done, wrong)
-    assert len(attack(victim, x[:0], Mislead(labels[:0]), threat, rng=rng())) == 0
+    assert len(attack(victim, x[:0], Untargeted(labels[:0]), threat, rng=rng())) == 0
 
 
 GRADIENT = [("sparse", Flip()), ("gumbel", Flip()), ("retiming", Retime(2))]
 SEARCHES = {
-    "sparse": Sparse(),
+    "sparse": SparseAttack(),
     "gumbel": GumbelSoftmax(40),
     "retiming": SpikeRetiming(),
 }
@@ -89,14 +96,14 @@ SEARCHES = {
 def test_searches_beat_chance_at_the_same_size(victims, name, threat):
     net, x, labels, _, _ = victims["spiking"]
     victim = Victim(net)
-    adv = SEARCHES[name](victim, x, Mislead(labels), threat, rng=rng())
+    adv = SEARCHES[name](victim, x, Untargeted(labels), threat, rng=rng())
     fooled = reached(net, adv, labels)
     assert fooled.float().mean() > 0.4
     size = threat.cost(x, adv).long()[fooled]
     lucky = []
     for seed in range(5):
         by_chance = RandomEdits(size)(
-            victim, x[fooled], Mislead(labels[fooled]), threat, rng=rng(seed)
+            victim, x[fooled], Untargeted(labels[fooled]), threat, rng=rng(seed)
         )
         lucky.append(reached(net, by_chance, labels[fooled]).float().mean())
     assert sum(lucky) / 5 < 0.4
@@ -110,11 +117,11 @@ def test_searches_beat_chance_at_the_same_size(victims, name, threat):
 def test_retiming_beats_chance_within_each_budget(victims, threat):
     net, x, labels, _, _ = victims["spiking"]
     victim = Victim(net)
-    adv = SpikeRetiming()(victim, x, Mislead(labels), threat, rng=rng())
+    adv = SpikeRetiming()(victim, x, Untargeted(labels), threat, rng=rng())
     mine = reached(net, adv, labels).float().mean()
     chance = torch.stack(
         [
-            reached(net, RandomEdits()(victim, x, Mislead(labels), threat, rng=rng(s)), labels)
+            reached(net, RandomEdits()(victim, x, Untargeted(labels), threat, rng=rng(s)), labels)
             for s in range(5)
         ]
     )
@@ -125,20 +132,20 @@ def test_retiming_beats_chance_within_each_budget(victims, threat):
 def test_targets_are_reached(victims, name):
     net, x, labels, _, _ = victims["spiking"]
     targets = (labels + 1) % 3
-    adv = SEARCHES[name](Victim(net), x, Target(targets), Flip(), rng=rng())
+    adv = SEARCHES[name](Victim(net), x, Targeted(targets), Flip(), rng=rng())
     with torch.no_grad():
         assert (net(adv).argmax(1) == targets).float().mean() > 0.7
 
 
 def test_sparse_edits_only_the_chosen_frames(victims):
     net, x, labels, _, _ = victims["spiking"]
-    attack = Sparse(frames=((1, 2), (3, 4)))
-    adv = attack(Victim(net), x, Mislead(labels), Flip(), rng=rng())
+    attack = SparseAttack(frames=((1, 2), (3, 4)))
+    adv = attack(Victim(net), x, Untargeted(labels), Flip(), rng=rng())
     assert torch.equal(adv[:, [0, 2]], x[:, [0, 2]])
     assert not torch.equal(adv[:, [1, 3]], x[:, [1, 3]])
     for frames in (((0, 5),), ((2, 2),), ((-1, 2),)):
         with pytest.raises(InvalidThreat, match="are not among the 4 bins"):
-            Sparse(frames=frames)(Victim(net), x, Mislead(labels), Flip(), rng=rng())
+            SparseAttack(frames=frames)(Victim(net), x, Untargeted(labels), Flip(), rng=rng())
 
 
 def test_sparse_works_on_counts_and_gumbel_says_that_it_does_not(victims):
@@ -146,15 +153,15 @@ def test_sparse_works_on_counts_and_gumbel_says_that_it_does_not(victims):
     counts = 3 * x
     with torch.no_grad():
         labels = net(counts).argmax(1)
-    adv = Sparse(10)(Victim(net), counts, Mislead(labels), Flip(20), rng=rng())
+    adv = SparseAttack(10)(Victim(net), counts, Untargeted(labels), Flip(20), rng=rng())
     assert Flip(20).check(counts, adv).ok.all()
     with pytest.raises(InvalidThreat, match="use a binary grid"):
-        GumbelSoftmax()(Victim(net), counts, Mislead(labels), Flip(), rng=rng())
+        GumbelSoftmax()(Victim(net), counts, Untargeted(labels), Flip(), rng=rng())
 
 
 def test_gumbel_edits_only_near_events(victims):
     net, x, labels, _, _ = victims["spiking"]
-    adv = GumbelSoftmax(12, reach=0)(Victim(net), x, Mislead(labels), Flip(), rng=rng())
+    adv = GumbelSoftmax(12, reach=0)(Victim(net), x, Untargeted(labels), Flip(), rng=rng())
     empty = (x.sum(2, keepdim=True) == 0).expand(x.shape)
     assert not adv[empty].any()
     assert not torch.equal(adv, x)
@@ -164,7 +171,7 @@ def test_gumbel_edits_only_near_events(victims):
     ("attack", "threat", "why"),
     [
         *itertools.product(
-            [Sparse(), GumbelSoftmax()], [Universal(5)], ["works recording by recording"]
+            [SparseAttack(), GumbelSoftmax()], [Universal(5)], ["works recording by recording"]
         ),
         (SpikeRetiming(), Flip(), "give it a Retime threat"),
     ],
@@ -173,10 +180,10 @@ def test_gumbel_edits_only_near_events(victims):
 def test_threats_that_do_not_suit_are_refused(victims, attack, threat, why):
     net, x, labels, _, _ = victims["spiking"]
     with pytest.raises(InvalidThreat, match=why):
-        attack(Victim(net), x, Mislead(labels), threat, rng=rng())
+        attack(Victim(net), x, Untargeted(labels), threat, rng=rng())
 
 
 def test_another_loss_can_be_climbed(victims):
     net, x, labels, _, _ = victims["spiking"]
-    adv = SpikeRetiming(loss=margin)(Victim(net), x, Mislead(labels), Retime(2), rng=rng())
+    adv = SpikeRetiming(loss=margin)(Victim(net), x, Untargeted(labels), Retime(2), rng=rng())
     assert reached(net, adv, labels).any()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikeproof.attacks import Victim
 from spikeproof.attacks.peers.fewest import fewest, trimmed
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip
 
 
@@ -32,7 +32,7 @@ def filled(counts):
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.integers(1, 60))
 def test_the_smallest_number_is_found(costs, needed):
     cost = torch.tensor(costs).clamp(min=needed)
-    goal = Mislead(torch.zeros(len(cost), dtype=torch.long))
+    goal = Untargeted(torch.zeros(len(cost), dtype=torch.long))
     adv = fewest(wrong_where(lambda n: n >= needed), filled(cost), goal, cost, filled)
     assert adv.flatten(1).sum(1).tolist() == [needed] * len(cost)
 
@@ -40,7 +40,7 @@ def test_the_smallest_number_is_found(costs, needed):
 @given(st.sets(st.integers(1, 60), min_size=1))
 def test_the_goal_stays_reached_where_the_number_is_not_all(works):
     cost = torch.tensor([max(works), min(works)])
-    goal = Mislead(torch.zeros(2, dtype=torch.long))
+    goal = Untargeted(torch.zeros(2, dtype=torch.long))
     adv = fewest(wrong_where(lambda n: n in works), filled(cost), goal, cost, filled)
     assert set(adv.flatten(1).sum(1).int().tolist()) <= works
 
@@ -51,7 +51,7 @@ def test_only_what_fools_is_trimmed_and_the_most_wanted_edits_stay(budget):
     gain = torch.arange(120.0).view(x.shape) - 30  # the first 31 of the first sample are not wanted
     victim = wrong_where(lambda n: n >= 7)
     adv = trimmed(
-        victim, x, Mislead(torch.zeros(2, dtype=torch.long)), Flip(budget), gain,
+        victim, x, Untargeted(torch.zeros(2, dtype=torch.long)), Flip(budget), gain,
         torch.tensor([True, False]),
     )  # fmt: skip
     assert adv[0].flatten().nonzero().flatten().tolist() == list(range(53, 60))

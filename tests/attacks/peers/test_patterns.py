@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from spikeproof.attacks import Victim
-from spikeproof.attacks.peers import Corner, Dash, Frame
+from spikeproof.attacks.peers import CornerAttack, DashAttack, FrameAttack
 from spikeproof.attacks.peers.corner import growth
 from spikeproof.attacks.peers.frame import border
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip, Patch, Retime
 
-PATTERNS = [Frame(), Corner(), Dash(), Dash(activity=1)]
+PATTERNS = [FrameAttack(), CornerAttack(), DashAttack(), DashAttack(activity=1)]
 
 
 def rng():
@@ -29,7 +29,7 @@ def run(attack, x, enough, threat=None):
         fooled = torch.stack([torch.as_tensor(enough(c)) for c in cells]).float()
         return torch.stack([1 - 2 * fooled, 2 * fooled - 1], 1)
 
-    goal = Mislead(torch.zeros(len(x), dtype=torch.long))
+    goal = Untargeted(torch.zeros(len(x), dtype=torch.long))
     return attack(Victim(model), x, goal, threat or Flip(), rng=rng()), sum(asked)
 
 
@@ -43,21 +43,21 @@ def picture(cells):
 
 
 def test_the_frame_is_the_border_in_all_bins_and_polarities():
-    adv, asked = run(Frame(), torch.zeros(1, 3, 2, 4, 5), never)
+    adv, asked = run(FrameAttack(), torch.zeros(1, 3, 2, 4, 5), never)
     assert picture(adv[0]) == ["#####", "#...#", "#...#", "#####"]
     assert (adv == adv[:, :1, :1]).all()
     assert asked == 2
-    wide, _ = run(Frame(2), torch.zeros(1, 3, 2, 5, 6), never)
+    wide, _ = run(FrameAttack(2), torch.zeros(1, 3, 2, 5, 6), never)
     assert picture(wide[0]) == ["######", "######", "##..##", "######", "######"]
 
 
 def test_events_inside_and_under_the_frame_stay():
     x = (torch.rand(3, 4, 2, 6, 6, generator=rng()) < 0.4).float()
-    adv, _ = run(Frame(), x, never)
+    adv, _ = run(FrameAttack(), x, never)
     assert torch.equal(adv, torch.where(border(6, 6), torch.ones_like(x), x))
 
 
-@pytest.mark.parametrize("attack", [Frame(), Dash(), Dash(None)])
+@pytest.mark.parametrize("attack", [FrameAttack(), DashAttack(), DashAttack(None)])
 def test_a_small_budget_ends_the_pattern_early(attack):
     x = (torch.rand(2, 6, 2, 5, 5, generator=rng()) < 0.2).float()
     whole, _ = run(attack, x, never)
@@ -79,12 +79,14 @@ def test_corners_take_turns_and_end_as_the_frame():
 
 @pytest.mark.parametrize("needed", [1, 6, 13])
 def test_corners_grow_until_the_model_is_wrong(needed):
-    adv, asked = run(Corner(), torch.zeros(2, 3, 2, 5, 6), lambda c: c[0, 0].sum() >= needed)
+    adv, asked = run(CornerAttack(), torch.zeros(2, 3, 2, 5, 6), lambda c: c[0, 0].sum() >= needed)
     for sample in adv:
         assert sample[0, 0].nonzero().tolist() == sorted(map(list, growth(5, 6)[:needed]))
         assert (sample == sample[:1, :1]).all()
     assert asked == 2 * (1 + needed)
-    coarse, asked = run(Corner(4), torch.zeros(2, 3, 2, 5, 6), lambda c: c[0, 0].sum() >= needed)
+    coarse, asked = run(
+        CornerAttack(4), torch.zeros(2, 3, 2, 5, 6), lambda c: c[0, 0].sum() >= needed
+    )
     assert coarse[0, 0, 0].sum() == -(-needed // 4) * 4
     assert asked == 2 * (1 + -(-needed // 4))
 
@@ -93,7 +95,7 @@ def test_corners_stop_at_the_budget():
     x = torch.zeros(3, 3, 2, 5, 6)
     x[1, :, :, 0, 0] = 1  # the first pixel is on already
     x[2] = 1
-    adv, _ = run(Corner(), x, never, Flip(13))  # a pixel takes 6 events
+    adv, _ = run(CornerAttack(), x, never, Flip(13))  # a pixel takes 6 events
     assert Flip().cost(x, adv).tolist() == [12, 12, 0]
     assert adv[0, 0, 0].nonzero().tolist() == [[0, 0], [4, 5]]
     assert adv[1, 0, 0].nonzero().tolist() == [[0, 0], [0, 5], [4, 5]]
@@ -107,12 +109,12 @@ def places(adv):
 
 def test_the_dash_moves_on_by_its_length_row_after_row():
     x = torch.zeros(1, 4, 2, 3, 5)
-    adv, asked = run(Dash(), x, lambda c: c[0, 0, 1].sum() > 0)  # the second row fools
+    adv, asked = run(DashAttack(), x, lambda c: c[0, 0, 1].sum() > 0)  # the second row fools
     assert places(adv[0]) == [
         [(1, 0), (1, 1)], [(1, 2), (1, 3)], [(2, 0), (2, 1)], [(2, 2), (2, 3)],
     ]  # fmt: skip
     assert asked == 1 + 2
-    adv, asked = run(Dash(), x, never)
+    adv, asked = run(DashAttack(), x, never)
     assert places(adv[0]) == [
         [(2, 0), (2, 1)], [(2, 2), (2, 3)], [(0, 0), (0, 1)], [(0, 2), (0, 3)],
     ]  # fmt: skip
@@ -121,9 +123,9 @@ def test_the_dash_moves_on_by_its_length_row_after_row():
 
 def test_the_dash_stays_as_long_as_it_is_told():
     x = torch.zeros(1, 4, 2, 2, 4)
-    adv, _ = run(Dash(2), x, lambda c: c.sum() > 0)
+    adv, _ = run(DashAttack(2), x, lambda c: c.sum() > 0)
     assert places(adv[0]) == [[(0, 0), (0, 1)]] * 2 + [[(0, 2), (0, 3)]] * 2
-    adv, _ = run(Dash(None), x, lambda c: c[:, :, 1].sum() > 0)
+    adv, _ = run(DashAttack(None), x, lambda c: c[:, :, 1].sum() > 0)
     assert places(adv[0]) == [[(1, 0), (1, 1)]] * 4
 
 
@@ -131,8 +133,8 @@ def test_an_aware_dash_stays_below_the_mask_filter():
     x = (torch.rand(4, 8, 2, 6, 6, generator=rng()) < 0.25).float()
     for limit in (0, 2, 5):
         for stay in (1, 4, None):
-            aware, _ = run(Dash(stay, limit), x, never)
-            blind, _ = run(Dash(stay), x, never)
+            aware, _ = run(DashAttack(stay, limit), x, never)
+            blind, _ = run(DashAttack(stay), x, never)
             before, after = x.sum((1, 2)), aware.sum((1, 2))
             assert (after <= before.clamp(min=limit)).all()
             assert (aware <= blind).all()
@@ -151,10 +153,10 @@ def test_threats_that_may_not_add_events_anywhere_are_refused(attack, threat):
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda: Frame(0), "at least 1 pixel wide, not 0"),
-        (lambda: Corner(0), "at least 1 pixel, not 0"),
-        (lambda: Dash(0), "at least 1 bin at a place, not 0"),
-        (lambda: Dash(activity=-1), "activity limit is -1; it cannot be negative"),
+        (lambda: FrameAttack(0), "at least 1 pixel wide, not 0"),
+        (lambda: CornerAttack(0), "at least 1 pixel, not 0"),
+        (lambda: DashAttack(0), "at least 1 bin at a place, not 0"),
+        (lambda: DashAttack(activity=-1), "activity limit is -1; it cannot be negative"),
     ],
 )
 def test_senseless_settings_are_refused(make, why):

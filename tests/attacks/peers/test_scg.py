@@ -6,7 +6,7 @@ import torch
 
 from spikeproof.attacks.peers import SpikeCompatible
 from spikeproof.attacks.victim import Victim
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip
 
 
@@ -34,7 +34,7 @@ def test_flips_come_as_often_as_they_are_probable():
         return torch.stack([0 * pull, pull - 1], 1)
 
     x = torch.zeros(1, 2, 2, 50, 50)
-    goal = Mislead(torch.tensor([0]))
+    goal = Untargeted(torch.tensor([0]))
     adv = SpikeCompatible(steps=1)(Victim(linear), x, goal, Flip(), rng=rng())
     assert abs(float(adv.mean()) - 0.5) < 0.02
     assert abs(float((adv * slope).sum() / slope.sum()) - 2 / 3) < 0.02
@@ -46,7 +46,7 @@ def test_where_there_is_no_gradient_cells_are_flipped_by_chance():
         return torch.stack([1 - more, more], 1) + 0 * x.flatten(1).sum(1, keepdim=True)
 
     x = torch.zeros(2, 4, 2, 20, 20)
-    goal = Mislead(torch.zeros(2, dtype=torch.long))
+    goal = Untargeted(torch.zeros(2, dtype=torch.long))
     victim = Victim(blind)
     adv = SpikeCompatible()(victim, x, goal, Flip(), rng=rng())
     assert goal.reached(blind(adv)).all()
@@ -57,7 +57,7 @@ def test_where_there_is_no_gradient_cells_are_flipped_by_chance():
 
 def test_a_budget_keeps_the_most_probable_flips(victims):
     net, x, labels, _, _ = victims["spiking"]
-    whole = SpikeCompatible()(Victim(net), x, Mislead(labels), Flip(), rng=rng())
-    some = SpikeCompatible()(Victim(net), x, Mislead(labels), Flip(3), rng=rng())
+    whole = SpikeCompatible()(Victim(net), x, Untargeted(labels), Flip(), rng=rng())
+    some = SpikeCompatible()(Victim(net), x, Untargeted(labels), Flip(3), rng=rng())
     assert ((some != x) <= (whole != x)).all()
     assert (Flip().cost(x, some) == Flip().cost(x, whole).clamp(max=3)).all()

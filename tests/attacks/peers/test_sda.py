@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.noise import RandomEdits
 from spikeproof.attacks.peers import SparseDynamic
+from spikeproof.attacks.random_edits import RandomEdits
 from spikeproof.attacks.victim import Victim
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models import PotentialDependent
 from spikeproof.threats import Flip
 
@@ -25,7 +25,7 @@ def loss_of(net, x, label):
 
 def literally(net, x, label, first):
     """The adversarial recording and the number of forward passes and gradients."""
-    goal = Mislead(torch.tensor([label]))
+    goal = Untargeted(torch.tensor([label]))
     selected, differences = {}, {}
     adv, trials, gradients = x.clone(), 0, 0
     for n in range(500):
@@ -69,7 +69,7 @@ def literally(net, x, label, first):
 def test_it_is_the_papers_procedure(victims, first):
     net, x, labels, _, _ = victims["spiking"]
     victim = Victim(net)
-    adv = SparseDynamic(first)(victim, x, Mislead(labels), Flip(), rng=rng())
+    adv = SparseDynamic(first)(victim, x, Untargeted(labels), Flip(), rng=rng())
     trials = gradients = 0
     for i in range(len(x)):
         expected, tried, asked = literally(net, x[i : i + 1], int(labels[i]), first)
@@ -81,7 +81,7 @@ def test_it_is_the_papers_procedure(victims, first):
 
 def test_it_finds_fewer_edits_than_chance_by_far(victims):
     net, x, labels, _, _ = victims["spiking"]
-    goal = Mislead(labels)
+    goal = Untargeted(labels)
     adv = SparseDynamic()(Victim(net), x, goal, Flip(), rng=rng())
     assert Victim(net).reached(adv, goal).all()
     needed = []
@@ -104,7 +104,7 @@ def test_without_any_gradient_cells_are_tried_in_random_order():
         return torch.stack([1 - told, told], 1) + 0 * x.flatten(1).sum(1, keepdim=True)
 
     x = torch.zeros(2, 2, 2, 4, 4)
-    goal = Mislead(torch.zeros(2, dtype=torch.long))
+    goal = Untargeted(torch.zeros(2, dtype=torch.long))
     adv = SparseDynamic()(Victim(blind), x, goal, Flip(), rng=rng())
     assert goal.reached(blind(adv)).all()
     assert (adv != 0).flatten(1).sum(1).tolist() == [1, 1]  # the rest was taken back
@@ -113,6 +113,6 @@ def test_without_any_gradient_cells_are_tried_in_random_order():
 def test_what_cannot_be_fooled_ends_when_all_is_tried():
     victim = Victim(lambda x: torch.tensor([[1.0, 0.0]]) + 0 * x.flatten(1).sum(1, keepdim=True))
     x = torch.zeros(2, 2, 2, 4, 4)
-    adv = SparseDynamic()(victim, x, Mislead(torch.zeros(2).long()), Flip(), rng=rng())
+    adv = SparseDynamic()(victim, x, Untargeted(torch.zeros(2).long()), Flip(), rng=rng())
     assert torch.equal(adv, x)
     assert victim.queries.gradients < 2 * 10

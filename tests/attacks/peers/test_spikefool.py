@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.attacks.peers import SpikeFool
-from spikeproof.attacks.peers.lone import turned, worth
+from spikeproof.attacks.peers.single_cell import turned, worth
 from spikeproof.attacks.peers.spikefool import _first
 from spikeproof.attacks.victim import Victim
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip
 
 
@@ -47,7 +47,7 @@ def test_on_a_plane_the_largest_weights_are_flipped():
         return torch.stack([-pull, pull], 1)
 
     x = torch.zeros(1, 1, 1, 2, 2)
-    goal = Mislead(torch.tensor([0]))
+    goal = Untargeted(torch.tensor([0]))
     adv = SpikeFool(stretch=1.01)(Victim(linear), x, goal, Flip(), rng=torch.Generator())
     assert adv.flatten().tolist() == [1, 1, 0, 0]
     fewer = SpikeFool(stretch=1.01)(Victim(linear), x, goal, Flip(1), rng=torch.Generator())
@@ -58,7 +58,7 @@ def test_a_larger_lambda_flips_more(victims):
     net, x, labels, _, _ = victims["spiking"]
     costs = []
     for stretch in (1.0, 3.0):
-        adv = SpikeFool(stretch)(Victim(net), x, Mislead(labels), Flip(), rng=torch.Generator())
+        adv = SpikeFool(stretch)(Victim(net), x, Untargeted(labels), Flip(), rng=torch.Generator())
         costs.append(Flip().cost(x, adv).mean())
     assert costs[0] < costs[1]
 
@@ -66,5 +66,5 @@ def test_a_larger_lambda_flips_more(victims):
 def test_a_model_without_a_gradient_is_left_alone():
     x = torch.zeros(2, 2, 2, 4, 4)
     flat = Victim(lambda x: torch.tensor([[1.0, 0.0]]) + 0 * x.flatten(1).sum(1, keepdim=True))
-    goal = Mislead(torch.zeros(2, dtype=torch.long))
+    goal = Untargeted(torch.zeros(2, dtype=torch.long))
     assert torch.equal(SpikeFool()(flat, x, goal, Flip(), rng=torch.Generator()), x)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.attacks.noise import RandomEdits
 from spikeproof.attacks.peers import RateAttack, SparseDynamic, SpikeCompatible, SpikeFool
+from spikeproof.attacks.random_edits import RandomEdits
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Firm, Mislead, Target
+from spikeproof.goals import Targeted, Untargeted, WithConfidence
 from spikeproof.models import HybridGradient
 from spikeproof.threats import Flip, Patch, Retime, Sensor, Universal
 
@@ -52,7 +52,7 @@ def test_contract(victims, name, threat, model):
     before, weights = x.clone(), {k: v.clone() for k, v in net.state_dict().items()}
     surrogates = [m.surrogate for m in net.modules() if hasattr(m, "surrogate")]
     victim = Victim(net, chunk=5)
-    adv = attack(victim, x, Mislead(labels), threat, rng=rng())
+    adv = attack(victim, x, Untargeted(labels), threat, rng=rng())
     assert adv.shape == x.shape
     assert adv.dtype == x.dtype
     verdict = threat.check(x, adv)
@@ -64,10 +64,10 @@ def test_contract(victims, name, threat, model):
     assert [m.surrogate for m in net.modules() if hasattr(m, "surrogate")] == surrogates
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
     assert victim.queries.forwards > 0
-    assert torch.equal(attack(victim, x, Mislead(labels), threat, rng=rng()), adv)
-    done = attack(victim, wrong, Mislead(wrong_labels), threat, rng=rng())
+    assert torch.equal(attack(victim, x, Untargeted(labels), threat, rng=rng()), adv)
+    done = attack(victim, wrong, Untargeted(wrong_labels), threat, rng=rng())
     assert torch.equal(done, wrong)
-    none = attack(victim, x[:0], Mislead(labels[:0]), threat, rng=rng())
+    none = attack(victim, x[:0], Untargeted(labels[:0]), threat, rng=rng())
     assert none.shape == x[:0].shape
 
 
@@ -76,9 +76,9 @@ def test_contract(victims, name, threat, model):
 @pytest.mark.parametrize("model", ["spiking", "twin"])
 def test_a_sample_is_attacked_alike_in_any_batch(victims, name, threat, model):
     net, x, labels, _, _ = victims[model]
-    together = PEERS[name](Victim(net, chunk=4), x, Mislead(labels), threat, rng=rng())
+    together = PEERS[name](Victim(net, chunk=4), x, Untargeted(labels), threat, rng=rng())
     for some in ([0], [7, 3, 5, 1, 6]):
-        alone = PEERS[name](Victim(net), x[some], Mislead(labels[some]), threat, rng=rng())
+        alone = PEERS[name](Victim(net), x[some], Untargeted(labels[some]), threat, rng=rng())
         assert torch.equal(alone, together[some])
 
 
@@ -86,7 +86,7 @@ def test_a_sample_is_attacked_alike_in_any_batch(victims, name, threat, model):
 @pytest.mark.parametrize("model", ["spiking", "twin"])
 def test_they_fool_and_chance_does_not(victims, name, model):
     net, x, labels, _, _ = victims[model]
-    goal, threat = Mislead(labels), Flip()
+    goal, threat = Untargeted(labels), Flip()
     adv = PEERS[name](Victim(net), x, goal, threat, rng=rng())
     fooled = reached(net, adv, goal)
     assert fooled.float().mean() > 0.6
@@ -104,23 +104,23 @@ def test_they_fool_and_chance_does_not(victims, name, model):
 def test_threats_whose_edits_do_not_stand_alone_are_refused(victims, name, threat):
     net, x, labels, _, _ = victims["spiking"]
     with pytest.raises(InvalidThreat, match="one by one"):
-        PEERS[name](Victim(net), x, Mislead(labels), threat, rng=rng())
+        PEERS[name](Victim(net), x, Untargeted(labels), threat, rng=rng())
 
 
 @pytest.mark.parametrize("name", PEERS)
 def test_targets_are_aimed_at(victims, name):
     net, x, labels, _, _ = victims["spiking"]
-    goal = Target((labels + 1) % 3)
+    goal = Targeted((labels + 1) % 3)
     adv = PEERS[name](Victim(net), x, goal, Flip(), rng=rng())
     assert reached(net, adv, goal).float().mean() > 0.4
-    here = PEERS[name](Victim(net), x, Target(labels), Flip(), rng=rng())
+    here = PEERS[name](Victim(net), x, Targeted(labels), Flip(), rng=rng())
     assert torch.equal(here, x)  # they are there already
 
 
 @pytest.mark.parametrize("name", PEERS)
 def test_goals_can_be_firm(victims, name):
     net, x, labels, _, _ = victims["spiking"]
-    goal = Firm(Mislead(labels), torch.full((len(x),), 0.1))
+    goal = WithConfidence(Untargeted(labels), torch.full((len(x),), 0.1))
     adv = PEERS[name](Victim(net), x, goal, Flip(), rng=rng())
     assert reached(net, adv, goal).float().mean() > 0.4
 
@@ -130,7 +130,7 @@ def test_count_grids_are_attacked_too(victims, name):
     net, x, _, _, _ = victims["spiking"]
     counts = 3 * x
     with torch.no_grad():
-        goal = Mislead(net(counts).argmax(1))
+        goal = Untargeted(net(counts).argmax(1))
     adv = PEERS[name](Victim(net), counts, goal, Flip(), rng=rng())
     assert Flip().check(counts, adv).ok.all()
     assert reached(net, adv, goal).any()

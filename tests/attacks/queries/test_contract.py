@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spikeproof.attacks.events.sparse_flip import SparseFlip
 from spikeproof.attacks.queries import Decision, Evolution, Greedy
-from spikeproof.attacks.sparse_flip import SparseFlip
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Mislead, Target
+from spikeproof.goals import Targeted, Untargeted
 from spikeproof.threats import Flip, Patch, Retime, Sensor, Universal
 
 from ..toy import Masked
@@ -46,7 +46,7 @@ def test_contract(victims, attack, threat):
     net, x, labels, wrong, wrong_labels = victims["spiking"]
     before = x.clone()
     victim = Victim(net, chunk=64)
-    adv = attack(victim, x, Mislead(labels), threat, rng=rng())
+    adv = attack(victim, x, Untargeted(labels), threat, rng=rng())
     assert adv.shape == x.shape
     assert adv.dtype == x.dtype
     verdict = threat.check(x, adv)
@@ -57,10 +57,10 @@ def test_contract(victims, attack, threat):
     assert victim.queries.gradients == 0
     assert victim.queries.forwards <= QUERIES * len(x)
     # the same again, and the same alone
-    alone = attack(victim, x[2:3], Mislead(labels[2:3]), threat, rng=rng())
+    alone = attack(victim, x[2:3], Untargeted(labels[2:3]), threat, rng=rng())
     assert torch.equal(alone, adv[2:3])
     # what is wrong already stays as it is
-    done = attack(victim, wrong, Mislead(wrong_labels), threat, rng=rng())
+    done = attack(victim, wrong, Untargeted(wrong_labels), threat, rng=rng())
     assert torch.equal(done, wrong)
 
 
@@ -68,7 +68,7 @@ def test_contract(victims, attack, threat):
 @pytest.mark.parametrize("by", [0.0, -1.0])
 def test_masked_gradients_hide_nothing(victims, attack, by):
     net, x, labels, _, _ = victims["spiking"]
-    goal, threat = Mislead(labels), Flip()
+    goal, threat = Untargeted(labels), Flip()
     masked = Masked(net, by)
     white = SparseFlip(steps=20)(Victim(masked), x, goal, threat, rng=rng())
     found = ATTACKS[attack](Victim(masked), x, goal, threat, rng=rng())
@@ -84,7 +84,7 @@ def test_masked_gradients_hide_nothing(victims, attack, by):
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_targets_are_reached(victims, attack):
     net, x, labels, _, _ = victims["spiking"]
-    goal = Target((labels + 1) % 3)
+    goal = Targeted((labels + 1) % 3)
     adv = ATTACKS[attack](Victim(net), x, goal, Flip(60), rng=rng())
     assert goal.reached(net(adv)).float().mean() > 0.7
 
@@ -93,8 +93,8 @@ def test_targets_are_reached(victims, attack):
 def test_models_without_gradients_are_attacked(victims, attack):
     net, x, labels, _, _ = victims["spiking"]
     closed = torch.no_grad()(net.forward)
-    found = ATTACKS[attack](Victim(closed), x, Mislead(labels), Flip(), rng=rng())
-    open_ = ATTACKS[attack](Victim(net), x, Mislead(labels), Flip(), rng=rng())
+    found = ATTACKS[attack](Victim(closed), x, Untargeted(labels), Flip(), rng=rng())
+    open_ = ATTACKS[attack](Victim(net), x, Untargeted(labels), Flip(), rng=rng())
     assert torch.equal(found, open_)
 
 
@@ -102,4 +102,4 @@ def test_models_without_gradients_are_attacked(victims, attack):
 def test_universal_threats_are_refused(victims, attack):
     net, x, labels, _, _ = victims["spiking"]
     with pytest.raises(InvalidThreat, match="FitUniversal"):
-        ATTACKS[attack](Victim(net), x, Mislead(labels), Universal(5), rng=rng())
+        ATTACKS[attack](Victim(net), x, Untargeted(labels), Universal(5), rng=rng())

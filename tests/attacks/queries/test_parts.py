@@ -14,10 +14,10 @@ from spikeproof.attacks.queries.groups import Draw, Groups, grouped, nearness
 from spikeproof.attacks.queries.plans import PLANS, plans
 from spikeproof.attacks.queries.starts import edited, starts
 from spikeproof.attacks.victim import Victim
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.threats import Flip, Patch, Retime, Sensor, unlimited
 
-from ..test_refine import CLEAN, GOAL, WEIGHTS, Weighs
+from ..events.test_refine import CLEAN, GOAL, WEIGHTS, Weighs
 from ..toy import data
 
 THREATS = [
@@ -143,6 +143,6 @@ def test_other_recordings_are_starts():
         alike = (x * special).flatten(1).sum(1) - 2 * (x * (1 - special)).flatten(1).sum(1)
         return torch.stack([torch.full_like(alike, 3.5), alike], 1)
 
-    goal = Mislead(torch.zeros(2, dtype=torch.long))
+    goal = Untargeted(torch.zeros(2, dtype=torch.long))
     adv = Greedy(queries=60, others=special)(Victim(model), CLEAN, goal, Flip(), rng=rng())
     assert torch.equal(adv, special.expand_as(adv))

@@ -14,7 +14,7 @@ from spikeproof.models.topology import (
     Name,
     Number,
     Open,
-    Pool,
+    PoolTerm,
 )
 
 numbers = st.integers(0, 999_999).map(Number)
@@ -24,7 +24,7 @@ inputs = sizes | st.just(Open())
 layers = st.one_of(
     st.builds(Dense, inputs, sizes, st.booleans()),
     st.builds(Conv, inputs, sizes, sizes, sizes, st.booleans()),
-    st.builds(Pool, sizes, st.booleans()),
+    st.builds(PoolTerm, sizes, st.booleans()),
     st.builds(Dropout, sizes),
 )
 

@@ -17,7 +17,7 @@ from spikeproof.models.topology import (
     Name,
     Number,
     Open,
-    Pool,
+    PoolTerm,
     parse,
 )
 
@@ -45,7 +45,7 @@ def test_every_word():
         Chain(
             (
                 Conv(two, Name("n"), Number(3), two, norm=True),
-                Branches((Pool(two), Pool(two, maximum=True))),
+                Branches((PoolTerm(two), PoolTerm(two, maximum=True))),
                 Dropout(Number(20)),
                 Dense(Open(), two),
             )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.topology import parse, typed
-from spikeproof.models.topology.terms import Chain, Conv, Dense, Dropout, Number, Open, Pool
+from spikeproof.models.topology.terms import Chain, Conv, Dense, Dropout, Number, Open, PoolTerm
 
 sizes = st.integers(1, 999).map(Number)
 odd = st.integers(0, 9).map(lambda k: Number(2 * k + 1))
@@ -18,7 +18,7 @@ def word(layer):
     match layer:
         case Conv(_, c, k, s, norm):
             return f"{c}c{k}" + (f"s{s}" if s.value > 1 else "") + ("-bn" if norm else "")
-        case Pool(size, maximum):
+        case PoolTerm(size, maximum):
             return f"{'m' if maximum else ''}p{size}"
         case Dense(_, units, norm):
             return f"fc{units}" + ("-bn" if norm else "")
@@ -28,7 +28,7 @@ def word(layer):
 
 layers = st.one_of(
     st.builds(Conv, st.just(Open()), sizes, odd, sizes, st.booleans()),
-    st.builds(Pool, sizes, st.booleans()),
+    st.builds(PoolTerm, sizes, st.booleans()),
     st.builds(Dropout, sizes),
     st.builds(Dense, st.just(Open()), sizes, st.booleans()),
 )

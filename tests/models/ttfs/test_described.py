@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spikeproof.errors import InvalidModel
-from spikeproof.models import Described, load_checkpoint, save_checkpoint
+from spikeproof.models import SerializableNetwork, load_checkpoint, save_checkpoint
 from spikeproof.models.checkpoint import read_tensors, write_tensors
 from spikeproof.models.ttfs import FirstSpikeNetwork, Hardware, from_relu
 
@@ -29,7 +29,7 @@ def test_saved_and_loaded_it_gives_the_same_logits(net, dtype, tmp_path):
 
 def test_it_knows_its_shape():
     spiking = from_relu(made(vgg), images())
-    assert isinstance(spiking, Described)
+    assert isinstance(spiking, SerializableNetwork)
     assert (spiking.input_shape, spiking.n_classes) == ((2, 8, 8), 5)
     assert json.loads(json.dumps(spiking.description)) == spiking.description
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from spikeproof.adapters import examine
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidModel
-from spikeproof.goals import Mislead
+from spikeproof.goals import Untargeted
 from spikeproof.models.ttfs import choose_windows, from_relu
 
 from .nets import dense, images, made, plain_vgg, vgg
@@ -92,7 +92,7 @@ def test_attacks_get_the_gradient_of_the_relu_network():
     x = images().unsqueeze(1)
     relu = made(vgg)
     net = from_relu(relu, x)
-    goal = Mislead(net(x).argmax(1))
+    goal = Untargeted(net(x).argmax(1))
     margin, gradient = Victim(net).gradient(x, goal)
     wanted, there = Victim(lambda image: relu(image.squeeze(1))).gradient(x, goal)
     torch.testing.assert_close(margin, wanted, rtol=0, atol=1e-10)
@@ -112,7 +112,7 @@ def test_the_examination_before_attacks_finds_nothing(dtype):
 def test_attacks_may_come_in_single_precision():
     x = images(dtype=torch.float32).unsqueeze(1)
     net = from_relu(made(vgg), x)
-    _, gradient = Victim(net).gradient(x, Mislead(net(x).argmax(1)))
+    _, gradient = Victim(net).gradient(x, Untargeted(net(x).argmax(1)))
     assert gradient.dtype == torch.float32
     assert gradient.isfinite().all()
     assert (gradient != 0).any()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikeproof.adapters.averaged import Averaged
+from spikeproof.adapters.eot import ExpectationOverTransformation
 from spikeproof.errors import InvalidModel
 from spikeproof.models.ttfs import EXACT, Hardware, from_relu
 
@@ -52,7 +52,7 @@ def test_jitter_can_be_averaged_over_draws():
     x = images()
     exact = from_relu(made(dense), x)
     jittered = exact.on(Hardware(jitter=0.05))
-    mean = Averaged(jittered, draws=64)
+    mean = ExpectationOverTransformation(jittered, draws=64)
     assert torch.equal(mean(x), mean(x))
     error = (mean(x) - exact(x)).abs().mean()
     assert error < 0.5 * (jittered(x, torch.Generator()) - exact(x)).abs().mean()

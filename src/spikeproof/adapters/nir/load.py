@@ -17,7 +17,7 @@ from torch import nn
 
 from spikeproof.adapters.adapted import Adapted
 from spikeproof.adapters.nir.file import Node, document_of, read_document
-from spikeproof.adapters.nir.nodes import CONVENTIONS, Convention, Reading
+from spikeproof.adapters.nir.nodes import CONVENTIONS, Convention, NodeReading
 from spikeproof.errors import InvalidModel
 from spikeproof.models.circuit import Circuit, Edge
 from spikeproof.models.dynamics import AnyReset, Dynamics
@@ -79,7 +79,7 @@ def _circuit(
     edges: list[Edge] = []
     way_in, _ = _unnest(document, "", nodes, edges)
     shape = _input_shape(way_in, nodes[way_in])
-    reading = Reading(convention, convention.dt or _step(nodes), surrogate)
+    reading = NodeReading(convention, convention.dt or _step(nodes), surrogate)
     layers: dict[str, nn.Module] = {}
     for name, node in nodes.items():
         try:
@@ -152,7 +152,7 @@ def _metadata(document: Node) -> Node:
     return found if isinstance(found, dict) else {}
 
 
-def _assumptions(reading: Reading, nodes: dict[str, Node], circuit: Circuit) -> tuple[str, ...]:
+def _assumptions(reading: NodeReading, nodes: dict[str, Node], circuit: Circuit) -> tuple[str, ...]:
     convention = reading.convention
     after = {
         "hard": "goes to v_reset",

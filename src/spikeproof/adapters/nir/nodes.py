@@ -72,7 +72,7 @@ CONVENTIONS = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class NodeReading:
     """A convention with its time step settled, and the surrogate of the neurons."""
 
     convention: Convention
@@ -174,14 +174,14 @@ class Scaling(nn.Module):
         return x * self.scale
 
 
-def _affine(node: Node, reading: Reading) -> nn.Module:
+def _affine(node: Node, reading: NodeReading) -> nn.Module:
     weight = _weights(node, "weight", 2)
     bias = _weights(node, "bias", 1) if "bias" in node else None
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     return _filled(layer, weight, bias)
 
 
-def _conv2d(node: Node, reading: Reading) -> nn.Module:
+def _conv2d(node: Node, reading: NodeReading) -> nn.Module:
     weight = _weights(node, "weight", 4)
     bias = _weights(node, "bias", 1) if "bias" in node else None
     groups = int(_whole(node, "groups", missing=1)[0])
@@ -215,18 +215,18 @@ def _pool(node: Node, *, mean: bool) -> nn.Module:
     return nn.AvgPool2d(size, stride, padding, divisor_override=None if mean else 1)
 
 
-def _flatten(node: Node, reading: Reading) -> nn.Module:
+def _flatten(node: Node, reading: NodeReading) -> nn.Module:
     first, last = (int(_whole(node, key)[0]) for key in ("start_dim", "end_dim"))
     return nn.Flatten(*(d + 1 if d >= 0 else d for d in (first, last)))  # NIR has no batch axis
 
 
-def _threshold(node: Node, reading: Reading) -> nn.Module:
+def _threshold(node: Node, reading: NodeReading) -> nn.Module:
     level = _tensor(_numbers(node, "threshold"))
     strict = reading.convention.strict
     return Dynamics(0.0, threshold=level, reset="none", strict=strict, surrogate=reading.surrogate)
 
 
-_LAYERS: dict[str, Callable[[Node, Reading], nn.Module]] = {
+_LAYERS: dict[str, Callable[[Node, NodeReading], nn.Module]] = {
     "Affine": _affine,
     "AvgPool2d": lambda node, _: _pool(node, mean=True),
     "Conv2d": _conv2d,

@@ -18,7 +18,7 @@ from itertools import zip_longest
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.peers.pattern import Pattern, adding, first_that_works
+from spikeproof.attacks.peers.pattern import EventPattern, adding, first_that_works
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal
@@ -27,7 +27,7 @@ from spikeproof.types import Cells, Mask
 
 
 @dataclass(frozen=True)
-class Corner:
+class CornerAttack:
     """The model is asked after every ``pixels`` more. Deterministic."""
 
     pixels: int = 1
@@ -43,7 +43,7 @@ class Corner:
         sizes = self._patterns(*x.shape[-2:])
         return first_that_works(victim, x, goal, adding(threat, "corner"), sizes, growing=True)
 
-    def _patterns(self, height: int, width: int) -> Iterator[Pattern]:
+    def _patterns(self, height: int, width: int) -> Iterator[EventPattern]:
         turns = growth(height, width)
         for size in range(self.pixels, len(turns) + self.pixels, self.pixels):
             pixels = torch.zeros(height, width, dtype=torch.bool)

@@ -27,7 +27,7 @@ from spikeproof.types import Cells, Mask
 
 
 @dataclass(frozen=True)
-class Dash:
+class DashAttack:
     """Two pixels that move on after ``stay`` bins (None: they stay where they are).
 
     With an ``activity`` limit no event is added to a pixel that would then have more than so many

@@ -23,7 +23,7 @@ from spikeproof.types import Cells, Mask
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameAttack:
     """A border ``width`` pixels wide, on in every time bin. Deterministic."""
 
     width: int = 1

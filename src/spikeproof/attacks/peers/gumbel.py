@@ -28,9 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from spikeproof.attacks.edits import direction
+from spikeproof.attacks.events.edits import direction
+from spikeproof.attacks.learned.universal import falling
 from spikeproof.attacks.peers.fewest import per_recording, trimmed
-from spikeproof.attacks.universal import falling
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Loss, cross_entropy

@@ -22,7 +22,7 @@ from spikeproof.threats import Flip, Threat
 from spikeproof.threats.base import counted
 from spikeproof.types import Cells, Mask
 
-Pattern: TypeAlias = Callable[[Cells], Mask]
+EventPattern: TypeAlias = Callable[[Cells], Mask]
 """Cells ``[N, T, P, H, W]`` that shall hold an event, for clean recordings of that shape."""
 
 
@@ -44,7 +44,7 @@ def first_that_works(
     x: Cells,
     goal: Goal,
     threat: Flip,
-    patterns: Iterable[Pattern],
+    patterns: Iterable[EventPattern],
     growing: bool = False,
 ) -> Cells:
     """Each recording with the first of the ``patterns`` that reaches the goal, or the last tried.

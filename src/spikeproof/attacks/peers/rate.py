@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.edits import direction
-from spikeproof.attacks.peers.lone import cell_by_cell
+from spikeproof.attacks.events.edits import direction
+from spikeproof.attacks.peers.single_cell import cell_by_cell
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Loss, cross_entropy

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from spikeproof.attacks.peers.lone import cell_by_cell, editable, turned, worth
+from spikeproof.attacks.peers.single_cell import cell_by_cell, editable, turned, worth
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal, Loss, cross_entropy

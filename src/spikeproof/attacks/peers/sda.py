@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.peers.lone import cell_by_cell, turned, worth
+from spikeproof.attacks.peers.single_cell import cell_by_cell, turned, worth
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
 from spikeproof.goals import Goal

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from spikeproof.attacks.edits import direction
+from spikeproof.attacks.events.edits import direction
 from spikeproof.attacks.peers.fewest import per_recording, trimmed
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
@@ -30,7 +30,7 @@ from spikeproof.types import Cells
 
 
 @dataclass(frozen=True)
-class Sparse:
+class SparseAttack:
     """``steps`` of Adam with step size ``rate`` on the time bins in ``frames``.
 
     ``frames`` are ranges ``(first, last)`` of bins, the last one not included; None: all bins.

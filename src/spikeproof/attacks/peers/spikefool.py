@@ -27,10 +27,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from spikeproof.attacks.peers.lone import cell_by_cell, editable, turned, worth
+from spikeproof.attacks.peers.single_cell import cell_by_cell, editable, turned, worth
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
-from spikeproof.goals import Firm, Goal, Target
+from spikeproof.goals import Goal, Targeted, WithConfidence
 from spikeproof.threats import Threat
 from spikeproof.types import Cells, Flags, Gain, Labels, Logits, PerSample
 
@@ -139,9 +139,9 @@ class _Pair:
 
 def _others(goal: Goal, logits: Logits) -> Tensor:
     """Classes ``[N, C]`` that may be reached: the target, or all but the first, best first."""
-    while isinstance(goal, Firm):
+    while isinstance(goal, WithConfidence):
         goal = goal.goal
-    if isinstance(goal, Target):
+    if isinstance(goal, Targeted):
         return goal.targets.unsqueeze(1)
     return logits.argsort(dim=1, descending=True, stable=True)[:, 1:]
 

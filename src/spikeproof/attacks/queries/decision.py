@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from spikeproof.attacks.edits import lone
+from spikeproof.attacks.events.edits import lone
 from spikeproof.attacks.queries.groups import Draw, Groups, grouped, nearness
-from spikeproof.attacks.queries.search import Search
-from spikeproof.attacks.queries.standing import Standing, moved, resized, tried
+from spikeproof.attacks.queries.search import QuerySearch
+from spikeproof.attacks.queries.search_state import SearchState, moved, resized, tried
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
@@ -60,7 +60,7 @@ class Decision:
         """
         step = _Round(self.outs, self.swaps if lone(threat) else 0)
         first = _Round(self.outs, 0)
-        search = Search(self.mode, self.queries, self.race, step, first, self.others)
+        search = QuerySearch(self.mode, self.queries, self.race, step, first, self.others)
         return search(victim, x, _Class(goal), threat, rng)
 
 
@@ -106,12 +106,12 @@ class _Round:
     def __call__(
         self,
         victim: Victim,
-        here: Standing,
+        here: SearchState,
         goal: Goal,
         threat: Threat,
         allowed: Tensor,
         draw: Draw,
-    ) -> Standing:
+    ) -> SearchState:
         """Cheaper where something could be put back; what is not fooled stays."""
         wishes = nearness(here.clean, here.edits, here.worth)
         wishes = wishes.masked_fill(here.edits | ~allowed, -torch.inf)

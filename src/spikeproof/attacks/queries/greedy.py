@@ -21,9 +21,9 @@ from typing import Literal
 
 from torch import Generator
 
-from spikeproof.attacks.edits import lone
+from spikeproof.attacks.events.edits import lone
 from spikeproof.attacks.queries.rounds import Round
-from spikeproof.attacks.queries.search import Search
+from spikeproof.attacks.queries.search import QuerySearch
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
@@ -57,5 +57,5 @@ class Greedy:
         """
         step = Round(self.outs, self.ins if lone(threat) else 0)
         first = Round(self.outs, 0)
-        search = Search(self.mode, self.queries, self.race, step, first, self.others)
+        search = QuerySearch(self.mode, self.queries, self.race, step, first, self.others)
         return search(victim, x, goal, threat, rng)

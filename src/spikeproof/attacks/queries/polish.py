@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from torch import Generator
 
-from spikeproof.attacks.edits import lone
+from spikeproof.attacks.events.edits import lone
 from spikeproof.attacks.queries.rounds import Round
 from spikeproof.attacks.queries.search import descended, parts
-from spikeproof.attacks.queries.standing import Standing
+from spikeproof.attacks.queries.search_state import SearchState
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat, unlimited
@@ -43,7 +43,7 @@ class Polish:
         step = Round(self.outs, self.ins if lone(threat) else 0)
         free = unlimited(threat)
         for part, draws in parts(live, Generator().manual_seed(self.seed)):
-            here = Standing.at(clean[part], adv[part], margin[part], cost[part])
+            here = SearchState.at(clean[part], adv[part], margin[part], cost[part])
             here = descended(victim, here, goal[part], free, step, self.queries - 1, 1, draws)
             better = here.cost < cost[part]
             adv[part[better]] = here.adv(free)[better]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spikeproof.attacks.queries.groups import Draw, Groups, grouped, nearness
 from spikeproof.attacks.queries.plans import PLANS, plans
-from spikeproof.attacks.queries.standing import Standing, moved, resized, tried, went_well
+from spikeproof.attacks.queries.search_state import SearchState, moved, resized, tried, went_well
 from spikeproof.attacks.victim import Victim
 from spikeproof.goals import Goal
 from spikeproof.threats import Threat
@@ -33,12 +33,12 @@ class Round:
     def __call__(
         self,
         victim: Victim,
-        here: Standing,
+        here: SearchState,
         goal: Goal,
         threat: Threat,
         allowed: Tensor,
         draw: Draw,
-    ) -> Standing:
+    ) -> SearchState:
         """Where all stand next: cheaper if they were fooled, with a larger margin if not.
 
         New cells are taken from the ``allowed`` ``[N, D]``.
@@ -63,12 +63,12 @@ class Round:
     def _together(
         self,
         victim: Victim,
-        here: Standing,
+        here: SearchState,
         goal: Goal,
         threat: Threat,
         groups: Groups,
         change: Tensor,
-    ) -> Standing:
+    ) -> SearchState:
         """The best of the plans; where none is better all stays as it is."""
         chosen, usable = plans(here.margin, change, groups)
         margin, cost = tried(victim, here, goal, threat, groups, chosen, usable)
@@ -90,7 +90,7 @@ def _learned(worth: Tensor, groups: Groups, change: Tensor) -> Tensor:
     )
 
 
-def _sized(before: Standing, after: Standing, draw: Draw) -> Standing:
+def _sized(before: SearchState, after: SearchState, draw: Draw) -> SearchState:
     """Larger groups of new cells after a success, smaller ones after a failure."""
     inside = before.margin > 0
     went = went_well(before, after)

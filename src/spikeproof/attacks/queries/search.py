@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from spikeproof.attacks.queries.groups import Draw
-from spikeproof.attacks.queries.standing import Standing
+from spikeproof.attacks.queries.search_state import SearchState
 from spikeproof.attacks.queries.starts import edited, starts
 from spikeproof.attacks.victim import Victim
 from spikeproof.errors import InvalidThreat
@@ -39,18 +39,18 @@ class Step(Protocol):
     def __call__(
         self,
         victim: Victim,
-        here: Standing,
+        here: SearchState,
         goal: Goal,
         threat: Threat,
         allowed: Tensor,
         draw: Draw,
-    ) -> Standing:
+    ) -> SearchState:
         """Where all stand next; new cells are taken from the ``allowed`` ``[N, D]``."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class QuerySearch:
     """``step`` after ``step``, ``queries`` forward passes of each recording at most.
 
     Of the best ``race`` starts, or as many as half of the queries are enough for, each takes two
@@ -104,9 +104,9 @@ class Search:
         goal: Goal,
         threat: Threat,
         rng: Generator,
-    ) -> tuple[Standing, int]:
+    ) -> tuple[SearchState, int]:
         """The best start of each recording, and the queries spent so far."""
-        spent, kept, value = 1, list[Standing](), torch.empty(len(clean), 0).double()
+        spent, kept, value = 1, list[SearchState](), torch.empty(len(clean), 0).double()
         for adv in starts(clean, threat, rng, self.others):
             if spent == self.queries:
                 break
@@ -115,7 +115,7 @@ class Search:
             # Edits per margin: what lies deep inside is cheap soon, though it has many edits.
             rate = torch.where(margin > 0, cost / margin.clamp(min=1e-6), _FAR - margin.double())
             spent, value = spent + 1, torch.cat([value, rate.unsqueeze(1)], 1)
-            kept, value = _best([*kept, Standing.at(clean, adv, margin, cost)], value, self.race)
+            kept, value = _best([*kept, SearchState.at(clean, adv, margin, cost)], value, self.race)
         affordable = (self.queries // 2 - spent) // (_RACE_ROUNDS * self.first.queries)
         if min(len(kept), affordable) < 2:
             return kept[0], spent
@@ -142,14 +142,14 @@ def parts(live: Tensor, rng: Generator) -> Iterator[tuple[Tensor, Generator]]:
 
 def descended(
     victim: Victim,
-    here: Standing,
+    here: SearchState,
     goal: Goal,
     threat: Threat,
     step: Step,
     queries: int,
     enough: Counts | int,
     rng: Generator,
-) -> Standing:
+) -> SearchState:
     """``step`` by ``step`` from ``here``, until ``queries`` are spent or the cost is ``enough``."""
     allowed = allowed_cells(threat, here.clean)
     for turn in range(queries // step.queries):
@@ -167,7 +167,7 @@ def allowed_cells(threat: Threat, clean: Cells) -> Tensor:
     return (edited(threat, clean, every) != clean).flatten(1)
 
 
-def _best(kept: list[Standing], value: Tensor, most: int) -> tuple[list[Standing], Tensor]:
+def _best(kept: list[SearchState], value: Tensor, most: int) -> tuple[list[SearchState], Tensor]:
     """Per recording the ``most`` places of lowest ``value`` ``[N, len(kept)]``, in order."""
     order = value.argsort(dim=1, stable=True)[:, :most]
     ranked = []
@@ -180,7 +180,7 @@ def _best(kept: list[Standing], value: Tensor, most: int) -> tuple[list[Standing
     return ranked, value.gather(1, order)
 
 
-def _within(here: Standing, threat: Threat, free: Threat, limit: Tensor) -> Cells:
+def _within(here: SearchState, threat: Threat, free: Threat, limit: Tensor) -> Cells:
     """The recordings as they stand, cut to the most worthy edits where the budget is smaller."""
     adv = here.adv(free)
     over = (here.cost > limit).nonzero().squeeze(1)

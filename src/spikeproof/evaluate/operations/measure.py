@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeproof.adapters import Adapted, Averaged
-from spikeproof.adapters.averaged import repeatable
+from spikeproof.adapters import Adapted, ExpectationOverTransformation
+from spikeproof.adapters.eot import repeatable
 from spikeproof.evaluate.operations.hooks import counted
 from spikeproof.models import Encoded, Network, OfImages
 from spikeproof.models.activity import Activity, TellsActivity
@@ -31,7 +31,7 @@ def activity(model: Any, x: Cells, chunk: int = 32) -> Activity | None:
     model it is the mean draw, of an encoded one what the network does with the code, and spikes
     that weigh a threshold of their own count as spikes. ``chunk`` samples are run together.
     """
-    if isinstance(model, Averaged):
+    if isinstance(model, ExpectationOverTransformation):
         return _mean_draw(model, x)
     inside = model.module if isinstance(model, Adapted) else model
     if not isinstance(inside, nn.Module):
@@ -55,7 +55,7 @@ def _part(model: nn.Module, inside: nn.Module, x: Cells) -> Activity | None:
     return counted(model, inside, x)
 
 
-def _mean_draw(model: Averaged, x: Cells) -> Activity | None:
+def _mean_draw(model: ExpectationOverTransformation, x: Cells) -> Activity | None:
     """The mean over as many draws as the model averages; each sample meets the same noise."""
     samples = []
     for one in torch.split(x, 1):

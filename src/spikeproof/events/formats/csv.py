@@ -45,7 +45,7 @@ _WORDS = {"true": 1, "false": 0}
 _LINES = "save one event a line under the names t,x,y,p"
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """How the lines are laid out: the column in each field, what parts them, the unit of time."""
 
     fields: NDArray[np.int8]  # 0..3 for x, y, t, p; -1 for what is passed over
@@ -79,7 +79,7 @@ def _open(file: BinaryIO, trouble: Trouble) -> Opened:
     return Opened(size.get(b"width"), size.get(b"height"), iter(()))
 
 
-def _layout(first: bytes, names: bytes | None) -> Layout:
+def _layout(first: bytes, names: bytes | None) -> TableLayout:
     """Read the layout off the first event's line, and the line of names where there is one."""
     sample = first if names is None else names
     delimiter = next((mark for mark in b",;\t" if mark in sample), ord(" "))
@@ -100,7 +100,7 @@ def _layout(first: bytes, names: bytes | None) -> Layout:
                 f"its first time, {time}, may be in seconds or in µs; write seconds with six "
                 "decimals or µs as whole numbers"
             )
-    return Layout(fields, delimiter, seconds)
+    return TableLayout(fields, delimiter, seconds)
 
 
 def _split(line: bytes, delimiter: int) -> list[str]:
@@ -110,7 +110,7 @@ def _split(line: bytes, delimiter: int) -> list[str]:
     return [part.strip(" \t\r\n\"'") for part in parts]
 
 
-def _pieces(file: BinaryIO, layout: Layout, trouble: Trouble, line: int) -> Iterator[Piece]:
+def _pieces(file: BinaryIO, layout: TableLayout, trouble: Trouble, line: int) -> Iterator[Piece]:
     """Parse whole lines of a block at a time; ``line`` lines came before."""
     rest, given = b"", 0
     while block := file.read(BLOCK):
@@ -130,7 +130,7 @@ def _pieces(file: BinaryIO, layout: Layout, trouble: Trouble, line: int) -> Iter
             yield columns.piece(piece._asdict(), given, trouble)
 
 
-def _lines(text: bytes, layout: Layout, trouble: Trouble, line: int) -> Iterator[Piece]:
+def _lines(text: bytes, layout: TableLayout, trouble: Trouble, line: int) -> Iterator[Piece]:
     """Parse whole lines, those that the kernel does not know one by one."""
     raw = np.frombuffer(text, np.uint8)
     start = counted = 0
@@ -156,7 +156,7 @@ def _lines(text: bytes, layout: Layout, trouble: Trouble, line: int) -> Iterator
             used = 0
 
 
-def _row(line: bytes, layout: Layout) -> list[int] | None:
+def _row(line: bytes, layout: TableLayout) -> list[int] | None:
     """Parse one line exactly; None if it is no event."""
     fields = _split(line, layout.delimiter)
     if len(fields) != len(layout.fields) or len(line) > MAX_LINE:

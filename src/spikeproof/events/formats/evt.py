@@ -26,7 +26,7 @@ from spikeproof.errors import InvalidRecording
 from spikeproof.events.formats import base
 from spikeproof.events.formats.base import Format, Opened, Piece, Trouble
 from spikeproof.events.formats.prophesee import (
-    Header,
+    PropheseeHeader,
     chunks,
     parse,
     read_header,
@@ -167,7 +167,7 @@ class Encoding:
                 )
 
 
-def _byte_order(header: Header) -> str:
+def _byte_order(header: PropheseeHeader) -> str:
     """``little``, ``legacy`` (the 32-bit halves of words swapped), or what else the header says.
 
     Without a word in the header, cameras tell: those before the first one that sends 64 bits in

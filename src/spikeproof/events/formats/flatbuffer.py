@@ -20,7 +20,7 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True)
-class Table:
+class FlatbufferTable:
     """One table of a buffer: ``at`` is the byte where it begins."""
 
     data: bytes
@@ -60,14 +60,14 @@ class Table:
         return self.at + place if place else None
 
 
-def root(data: bytes, name: str) -> Table:
+def root(data: bytes, name: str) -> FlatbufferTable:
     """Open a size-prefixed buffer of schema ``name``; raises ``Malformed`` if it is another."""
     size = _number(data, "I", 0)
     if size + 4 > len(data):
         raise Malformed(f"holds {len(data) - 4} of {size} bytes")
     if data[8:12] != name.encode():
         raise Malformed(f"is of type {data[8:12]!r}, not {name}")
-    return Table(data, 4 + _number(data, "I", 4))
+    return FlatbufferTable(data, 4 + _number(data, "I", 4))
 
 
 def _number(data: bytes, kind: str, at: int) -> int:

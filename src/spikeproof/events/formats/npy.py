@@ -37,7 +37,7 @@ _PASSED_OVER = re.compile(r"\|[SV][0-9]{1,3}|[<>]U[0-9]{1,3}")  # of known size
 
 
 @dataclass(frozen=True)
-class Header:
+class NpyHeader:
     """What a header says: one dtype or the fields' own, the shape as text, where data begin."""
 
     descr: str
@@ -62,7 +62,7 @@ class Header:
         return np.dtype([(name, _honest(kind)) for name, kind in self.fields.items()])
 
 
-def parse(raw: bytes, what: str) -> Header:
+def parse(raw: bytes, what: str) -> NpyHeader:
     """Read a header from the first ``MAX_HEADER`` bytes; raises ``InvalidRecording``."""
     wide = raw[6:7] != b"\x01"
     start = 12 if wide else 10
@@ -80,7 +80,7 @@ def parse(raw: bytes, what: str) -> Header:
             if name in fields:
                 raise InvalidRecording(f"{what} has two fields {name!r}; leave one out")
             fields[name] = kind
-    return Header(descr.strip("'"), fields, match["shape"].decode(), end)
+    return NpyHeader(descr.strip("'"), fields, match["shape"].decode(), end)
 
 
 def _check_number(what: str, descr: str) -> None:
@@ -94,7 +94,7 @@ def _honest(descr: str) -> str:
     return descr.replace("|b1", "|u1")
 
 
-def structured(header: Header, what: str) -> tuple[np.dtype[Any], dict[str, str]]:
+def structured(header: NpyHeader, what: str) -> tuple[np.dtype[Any], dict[str, str]]:
     """Give the dtype of an array of events and what its columns are called."""
     if not header.fields or header.count < 0 or not header.shape:
         raise InvalidRecording(

@@ -108,7 +108,7 @@ def _named(sizes: dict[str, int], scalars: dict[str, int]) -> dict[str, str]:
     return {name: name for name in COLUMNS}
 
 
-def _header(archive: zipfile.ZipFile, name: str, size: int) -> npy.Header:
+def _header(archive: zipfile.ZipFile, name: str, size: int) -> npy.NpyHeader:
     """Read the header of a column that has one dimension and the size it claims."""
     with archive.open(f"{name}.npy") as member:
         head = npy.parse(member.read(npy.MAX_HEADER), f"field {name!r}")
@@ -157,7 +157,7 @@ def _single(archive: zipfile.ZipFile, name: str, trouble: Trouble) -> Opened:
 def _columns(
     archive: zipfile.ZipFile,
     names: dict[str, str],
-    heads: dict[str, npy.Header],
+    heads: dict[str, npy.NpyHeader],
     count: int,
     trouble: Trouble,
 ) -> Iterator[Piece]:
@@ -177,7 +177,7 @@ def _columns(
             trouble(_damaged(error))
 
 
-def _read(member: IO[bytes], head: npy.Header, n: int) -> NDArray[np.generic]:
+def _read(member: IO[bytes], head: npy.NpyHeader, n: int) -> NDArray[np.generic]:
     """Unpack ``n`` numbers; the checksum is verified with the last of them."""
     dtype = head.dtype("the column")
     data = member.read(n * dtype.itemsize)

@@ -30,7 +30,7 @@ _SENSORS = {
 }
 
 
-class Header(NamedTuple):
+class PropheseeHeader(NamedTuple):
     """Values by keyword (in lower case), those inside ``format`` likewise, the size in bytes."""
 
     fields: dict[str, str]
@@ -49,7 +49,7 @@ class Header(NamedTuple):
         return int(self.fields["t0"]) if re.fullmatch(r"\d{1,18}", self.fields.get("t0", "")) else 0
 
 
-def parse(head: bytes) -> Header:
+def parse(head: bytes) -> PropheseeHeader:
     """Read the header of a file that begins with ``head``; there may be no line at all."""
     fields: dict[str, str] = {}
     size = 0
@@ -60,10 +60,10 @@ def parse(head: bytes) -> Header:
             break
         fields[key.lower()] = value.strip()
     pairs = (option.partition("=") for option in fields.get("format", "").split(";")[1:])
-    return Header(fields, {key.lower(): value for key, _, value in pairs}, size)
+    return PropheseeHeader(fields, {key.lower(): value for key, _, value in pairs}, size)
 
 
-def read_header(file: BinaryIO) -> Header:
+def read_header(file: BinaryIO) -> PropheseeHeader:
     """Read the header and leave the file where the data begin."""
     file.seek(0)
     header = parse(file.read(HEAD))
@@ -71,7 +71,7 @@ def read_header(file: BinaryIO) -> Header:
     return header
 
 
-def sensor(header: Header, trouble: Trouble) -> tuple[int | None, int | None]:
+def sensor(header: PropheseeHeader, trouble: Trouble) -> tuple[int | None, int | None]:
     """Give width and height in pixels, as far as the header tells; two sizes are trouble."""
     fields, options = header.fields, header.options
     said = (

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from spikeproof.errors import InvalidModel
 from spikeproof.models.activity import Activity, Ledger
 from spikeproof.models.crossing.times import crossing_times
-from spikeproof.models.described import Described
+from spikeproof.models.serializable import SerializableNetwork
 from spikeproof.models.surrogate import PiecewiseQuadratic, Surrogate
 from spikeproof.types import Logits
 
@@ -45,7 +45,7 @@ class Crossings:
         return tuple(float((t < self.end).double().mean()) for t in self.times)
 
 
-class CrossingNetwork(Described):
+class CrossingNetwork(SerializableNetwork):
     """Maps images ``[N, 1, C, H, W]`` in [0, 1] to logits ``[N, K]`` by the times of single spikes.
 
     ``input_shape`` is ``(C, H, W)``, ``units`` the sizes of the layers, the last being K. Weights

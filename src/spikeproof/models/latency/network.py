@@ -38,12 +38,12 @@ from torch.autograd.function import once_differentiable
 from spikeproof.errors import InvalidModel
 from spikeproof.models.activity import Activity, Ledger
 from spikeproof.models.codes import as_if
-from spikeproof.models.described import Described
 from spikeproof.models.kernels import share_threads
 from spikeproof.models.latency import kernels
+from spikeproof.models.serializable import SerializableNetwork
 
 
-class LatencyNetwork(Described):
+class LatencyNetwork(SerializableNetwork):
     """Maps images ``[N, 1, C, H, W]`` in [0, 1] to logits ``[N, K]``.
 
     ``hidden`` neurons, of which the first ``winners`` are read. ``weight`` is ``[H, F]``,

@@ -153,7 +153,7 @@ class SpikeOnce(nn.Module):
         units: int,
         neuron: Neuron,
         spread: tuple[float, float],
-        sliding: Sliding | None = None,
+        sliding: SamePadding | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(inputs, units).uniform_(*spread))
@@ -185,7 +185,7 @@ class SpikeOnce(nn.Module):
 
 
 @dataclass(frozen=True)
-class Sliding:
+class SamePadding:
     """A ``kernel`` x ``kernel`` window with same padding, which is silence; ``size`` is H', W'."""
 
     kernel: int
@@ -199,7 +199,7 @@ class Sliding:
         return (patches + steps).transpose(1, 2)
 
 
-class EarliestSpike(nn.Module):
+class EarliestSpikePool(nn.Module):
     """Max pooling: of the spikes in a square the first goes on."""
 
     def __init__(self, size: int) -> None:

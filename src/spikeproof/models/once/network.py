@@ -21,15 +21,15 @@ from torch import Tensor, nn
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.activity import Activity, Ledger, fan_out
-from spikeproof.models.described import Described
-from spikeproof.models.once.layer import EarliestSpike, Neuron, Sliding, SpikeOnce
-from spikeproof.models.topology import Conv, Dense, Pool, parse, typed
+from spikeproof.models.once.layer import EarliestSpikePool, Neuron, SamePadding, SpikeOnce
+from spikeproof.models.serializable import SerializableNetwork
+from spikeproof.models.topology import Conv, Dense, PoolTerm, parse, typed
 from spikeproof.models.topology.sizes import Part, Shape, number
 
 _FIRST, _NEXT = (-0.75, 4.5), (0.0, 20.0)  # times 2 * threshold / spiking inputs, see below
 
 
-class SpikeOnceNetwork(Described):
+class SpikeOnceNetwork(SerializableNetwork):
     """Maps images ``[N, 1, C, H, W]`` in [0, 1] to logits ``[N, K]``: minus the output times."""
 
     def __init__(
@@ -116,7 +116,7 @@ def spike_once_network(
     for part in program.parts:
         inputs, units, sliding, came = _sizes(part, came)
         if inputs == 0:
-            layers.append(EarliestSpike(units))
+            layers.append(EarliestSpikePool(units))
             continue
         unit = 2 * neuron.threshold / (inputs if drawn else active * inputs)
         low, high = _NEXT if drawn else _FIRST
@@ -149,7 +149,7 @@ def described(description: Mapping[str, Any]) -> SpikeOnceNetwork:
     )
 
 
-def _sizes(part: Part, came: Shape) -> tuple[int, int, Sliding | None, Shape]:
+def _sizes(part: Part, came: Shape) -> tuple[int, int, SamePadding | None, Shape]:
     """Inputs of a neuron (0: none, a pooling), neurons or size, kernel, and the shape given."""
     match part:
         case Dense(norm=False):
@@ -158,9 +158,9 @@ def _sizes(part: Part, came: Shape) -> tuple[int, int, Sliding | None, Shape]:
         case Conv(norm=False):
             channels, kernel, stride = map(number, (part.channels, part.kernel, part.stride))
             rows, columns = ((side - 1) // stride + 1 for side in came[1:])
-            sliding = Sliding(kernel, stride, (rows, columns))
+            sliding = SamePadding(kernel, stride, (rows, columns))
             return came[0] * kernel**2, channels, sliding, (channels, rows, columns)
-        case Pool(maximum=True):
+        case PoolTerm(maximum=True):
             size = number(part.size)
             return 0, size, None, (came[0], came[1] // size, came[2] // size)
     raise InvalidModel(

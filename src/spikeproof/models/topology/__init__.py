@@ -14,7 +14,7 @@ from spikeproof.models.topology.terms import (
     Name,
     Number,
     Open,
-    Pool,
+    PoolTerm,
     Term,
 )
 
@@ -29,7 +29,7 @@ __all__ = [
     "Number",
     "Open",
     "Place",
-    "Pool",
+    "PoolTerm",
     "Shape",
     "Term",
     "Typed",

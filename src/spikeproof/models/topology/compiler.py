@@ -14,7 +14,7 @@ from torch import nn
 
 from spikeproof.models.modules import Dropped, Joined, Pooling, Weighted
 from spikeproof.models.topology.sizes import Part, Typed, number
-from spikeproof.models.topology.terms import Branches, Chain, Conv, Dense, Dropout, Pool
+from spikeproof.models.topology.terms import Branches, Chain, Conv, Dense, Dropout, PoolTerm
 
 Activation = Callable[[], nn.Module]
 
@@ -45,7 +45,7 @@ def _module(part: Part, hidden: Activation, end: Activation) -> nn.Module:
                 bias=not norm,
             )
             return Weighted(conv, norm, end())
-        case Pool(maximum=maximum):
+        case PoolTerm(maximum=maximum):
             return Pooling(number(part.size), maximum)
         case Dropout():
             return Dropped(number(part.percent))

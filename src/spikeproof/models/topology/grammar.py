@@ -27,7 +27,7 @@ from spikeproof.models.topology.terms import (
     Name,
     Number,
     Open,
-    Pool,
+    PoolTerm,
     Size,
     Term,
 )
@@ -155,11 +155,11 @@ class _Reader(Transformer[Token, Term]):
         stride = stride or Number(1)
         return Conv(inputs, channels, kernel, stride, norm is not None, place=self._at(meta))
 
-    def pool(self, meta: Meta, size: Size) -> Pool:
-        return Pool(size, place=self._at(meta))
+    def pool(self, meta: Meta, size: Size) -> PoolTerm:
+        return PoolTerm(size, place=self._at(meta))
 
-    def maxpool(self, meta: Meta, size: Size) -> Pool:
-        return Pool(size, maximum=True, place=self._at(meta))
+    def maxpool(self, meta: Meta, size: Size) -> PoolTerm:
+        return PoolTerm(size, maximum=True, place=self._at(meta))
 
     def dropout(self, meta: Meta, percent: Size) -> Dropout:
         return Dropout(percent, place=self._at(meta))

@@ -22,12 +22,12 @@ from spikeproof.models.topology.terms import (
     Name,
     Number,
     Open,
-    Pool,
+    PoolTerm,
     Size,
     Term,
 )
 
-Nameless: TypeAlias = Number | Dense | Conv | Pool | Dropout | Chain | Branches
+Nameless: TypeAlias = Number | Dense | Conv | PoolTerm | Dropout | Chain | Branches
 _Scope: TypeAlias = Mapping[str, Nameless]
 
 
@@ -54,7 +54,7 @@ def _resolved(term: Term, scope: _Scope) -> Nameless:
                 kernel=_number(term.kernel, scope),
                 stride=_number(term.stride, scope),
             )
-        case Pool():
+        case PoolTerm():
             return replace(term, size=_number(term.size, scope))
         case Dropout():
             return replace(term, percent=_number(term.percent, scope))

@@ -27,7 +27,7 @@ from spikeproof.models.topology.terms import (
     Layer,
     Number,
     Open,
-    Pool,
+    PoolTerm,
     Term,
 )
 
@@ -74,7 +74,7 @@ def _layer(word: str, number: int, place: Place) -> Layer:
             case "drop":
                 return Dropout(size, place=place)
             case kind:
-                return Pool(size, maximum=kind == "mp", place=place)
+                return PoolTerm(size, maximum=kind == "mp", place=place)
     why = "is not understood; words are like 16c5, bn, p2, mp2, drop20, fc10"
     raise _wrong(number, place, why)
 

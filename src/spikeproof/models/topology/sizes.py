@@ -25,7 +25,7 @@ from spikeproof.models.topology.terms import (
     Name,
     Number,
     Open,
-    Pool,
+    PoolTerm,
     Size,
     Term,
 )
@@ -109,7 +109,7 @@ def _layer(layer: Layer, came: Shape) -> tuple[Layer, Shape]:
             s = _least_one(layer.stride)
             gives = (_least_one(layer.channels), (rows - 1) // s + 1, (columns - 1) // s + 1)
             return replace(layer, inputs=inputs), gives
-        case Pool():
+        case PoolTerm():
             channels, rows, columns = _maps(layer, came)
             size = _least_one(layer.size)
             if min(rows, columns) < size:
@@ -136,7 +136,7 @@ def _taken(layer: Dense | Conv, inputs: Inputs, come: int, came: Shape) -> Numbe
     return Number(come, place=inputs.place)
 
 
-def _maps(layer: Conv | Pool, came: Shape) -> Shape:
+def _maps(layer: Conv | PoolTerm, came: Shape) -> Shape:
     if len(came) != 3:
         raise misfit(
             f"{layer} takes maps, but {_words(came)} come in; convolution and pooling must come"

@@ -91,7 +91,7 @@ class Conv(_Term):
 
 
 @dataclass(frozen=True)
-class Pool(_Term):
+class PoolTerm(_Term):
     """Average or maximum over non-overlapping squares."""
 
     size: Size
@@ -143,7 +143,7 @@ class Let(_Term):
         return f"let {self.name} = {self.value} in {self.body}"
 
 
-Layer: TypeAlias = Dense | Conv | Pool | Dropout
+Layer: TypeAlias = Dense | Conv | PoolTerm | Dropout
 Term: TypeAlias = Number | Name | Layer | Chain | Branches | Let
 
 

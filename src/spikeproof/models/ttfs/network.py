@@ -21,8 +21,8 @@ from torch import Generator, Tensor, nn
 
 from spikeproof.errors import InvalidModel
 from spikeproof.models.activity import Activity, Ledger
-from spikeproof.models.described import Described
-from spikeproof.models.ttfs.described import made, told
+from spikeproof.models.serializable import SerializableNetwork
+from spikeproof.models.ttfs.description import made, told
 from spikeproof.models.ttfs.layer import SpikingLayer, Synapses
 from spikeproof.models.ttfs.noise import EXACT, Hardware
 from spikeproof.types import Logits
@@ -54,7 +54,7 @@ class Trace:
         return tuple(float(flags.double().mean()) for flags in self.spikes)
 
 
-class FirstSpikeNetwork(Described):
+class FirstSpikeNetwork(SerializableNetwork):
     """Maps images ``[N, C, H, W]`` or ``[N, 1, C, H, W]`` in [0, 1] to logits ``[N, K]``.
 
     Made by :func:`~spikeproof.models.ttfs.mapping.from_relu`. It computes in the precision of its

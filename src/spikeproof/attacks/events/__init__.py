@@ -1,0 +1,1 @@
+"""Attacks that edit the events of one recording."""

@@ -1,0 +1,1 @@
+"""Attacks that change the intensities of one image within a norm ball."""

@@ -1,0 +1,1 @@
+"""Attacks that are learned once: universal patterns and adversarial patches."""

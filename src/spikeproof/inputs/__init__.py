@@ -1,0 +1,1 @@
+"""What the user gives: a model and recordings or images, loaded, checked and made to fit."""
