@@ -126,7 +126,7 @@ def test_what_only_a_last_resort_fools_is_told_with_its_figures():
     assert blind.level == "warning"
     assert "it fools 2 recordings that withstood all attacks" in blind.detail
     assert late.title == "flip-minimum: success depends on the search"
-    assert "fooled in 40 of 50 tries; what it left fell to wide surrogate 3 of 10" in late.detail
+    assert "fooled in 40 of 50 attempts; what it left fell to wide surrogate 3 of 10" in late.detail
 
 
 def test_an_ensemble_whose_first_part_does_it_all_is_not_doubted():
