@@ -264,7 +264,8 @@ def _stages(fooled: int) -> list[dict[str, Any]]:
     return [
         {"name": "gradients", "kind": "white-box", "first_successes": fooled, "mean_cost": 44.4,
          "gradients": 2084, **common},
-        {"name": "walk", "kind": "refinement", "improved": fooled // 2, "mean_cost": 38.0, **common},
+        {"name": "walk", "kind": "refinement", "improved": fooled // 2, "mean_cost": 38.0,
+         **common},
         {"name": "restart", "kind": "white-box"},
     ]  # fmt: skip
 

@@ -42,7 +42,7 @@ def test_damaged_json(tmp_path, text):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("content", [[], 3, {}, {"schema": "spikeproof/audit/2"}])
+@pytest.mark.parametrize("content", [[], 3, {}, {"schema": "spikeproof/audit/3"}])
 def test_other_schema(tmp_path, content):
     with pytest.raises(SpikeproofError, match=r"schema is .* reads 'spikeproof/audit/2'"):
         load(put(tmp_path, content))

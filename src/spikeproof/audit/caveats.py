@@ -104,7 +104,8 @@ def about_last_resorts(attack: AttackRecord) -> list[Caveat]:
         found.append(
             Caveat(
                 f"{attack.title}: success depends on the search",
-                f"The first search fooled in {first.succeeded} of {first.attempted} attempts; what it left"
+                f"The first search fooled in {first.succeeded} of {first.attempted} attempts;"
+                f" what it left"
                 f" fell to {told}. One attack alone would have called those recordings robust.",
             )
         )

@@ -7,8 +7,8 @@ earlier the stronger the input (:class:`Latency`; Thorpe et al., Neural Networks
 exact time of that spike (:class:`SpikeTime`), for networks that compute with times. Put before a
 network by :class:`Encoded` they are part of the model, so that an attack changes what the sensor
 sees and not what the code made of it. Draws come from torch's global generator, which
-:class:`~spikeproof.adapters.eot.ExpectationOverTransformation` seeds at every call: a random model is attacked and
-judged as the mean of draws that are the same each time.
+:class:`~spikeproof.adapters.eot.ExpectationOverTransformation` seeds at every call: a random model
+is attacked and judged as the mean of draws that are the same each time.
 
 Spikes are steps of the input and have no gradient. On the backward pass:
 

@@ -1,6 +1,6 @@
 """What a recipe is: a short program that puts library pieces together and compares the figures.
 
-A recipe gets a :class:`RecipeContext` (the images, how much effort, where to draw random numbers from) and
+A recipe gets a :class:`RecipeContext` (the images, the amount of work, the random seed) and
 returns what it :class:`Found`. What it prints and writes is the command's business.
 """
 

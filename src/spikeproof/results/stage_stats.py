@@ -1,4 +1,4 @@
-"""What one stage of an ensemble contributed: declared here once, counted by attacks, kept in audits."""
+"""What one stage of an ensemble contributed; counted by attacks and kept in audits."""
 
 from __future__ import annotations
 

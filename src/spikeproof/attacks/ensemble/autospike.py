@@ -7,8 +7,9 @@ to the dearest, and a recording counts as robust only if all of them fail:
 
 1. gradients: surrogates that take turns within one search, other losses, the next classes as
    targets, a restart (:mod:`spikeproof.attacks.events.sparse_flip` and its gradients);
-2. a walk along the decision boundary that makes what was found cheaper; within a budget it comes
-   down, from several starts, from what fools without one (:mod:`spikeproof.attacks.events.unconstrained_start`);
+2. a walk along the decision boundary that lowers the cost of what was found; within a budget it
+   starts, several times, from an unconstrained adversarial example
+   (:mod:`spikeproof.attacks.events.unconstrained_start`);
 3. a search on another model, if one is given, whose results the victim is only asked about
    (:mod:`spikeproof.attacks.queries.transfer`);
 4. attacks that use no gradient (:mod:`spikeproof.attacks.queries`), on what is left and, for the

@@ -1,8 +1,8 @@
-"""One attack after the other on what still stands, and the cheapest result kept.
+"""One attack after the other on the unsolved samples; the result of lowest cost is kept.
 
-The machinery of :mod:`spikeproof.attacks.ensemble.autospike`: it runs stages in their order, asks the
-*judge* (the user's own model) what each of them came to, keeps for every recording the cheapest
-result that holds, and writes down what each stage did. Which stages there are is not decided here.
+This is the state of :mod:`spikeproof.attacks.ensemble.autospike`. It runs the stages in order, has
+the *judge* (the user's own model) classify their results, keeps the valid result of lowest cost
+for every sample, and records what each stage did. It does not decide which stages there are.
 """
 
 from __future__ import annotations

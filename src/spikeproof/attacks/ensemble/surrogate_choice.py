@@ -2,8 +2,8 @@
 
 A surrogate that trained a network well can hide its weaknesses, and none is best for all
 networks. So a few are tried on a few recordings with a short search for the fewest edits
-(:mod:`spikeproof.attacks.events.sparse_flip`), and the one with the most successes is taken, of equal
-ones the one with the fewest edits. All that was measured is handed back for the report.
+(:mod:`spikeproof.attacks.events.sparse_flip`). The one with the most successes is taken; among
+equals, the one with the fewest edits. All that was measured is handed back for the report.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Into a budget from beyond it: fool with as many edits as it takes, then walk down to the budget.
+"""Solve without the budget, then shrink the solution until it fits.
 
-A search within a budget must cross ground where the model is right whatever it tries, and sees only
-slopes there. With more edits than are allowed the model is fooled soon, and from there the walk
-(:mod:`spikeproof.attacks.events.boundary_walk`) goes along the boundary, each edit measured, until few enough are
-left. Attacks that are told no budget at all work so (SpikeFool, Büchel et al., *Front. Neurosci.*
-16:1068193, 2022; SparseFool, Modas et al., CVPR 2019); ours stops at the budget.
+A search within a budget crosses inputs that the model classifies correctly and follows gradients
+there. With more edits than the budget allows, the model misclassifies soon. From there the boundary
+walk (:mod:`spikeproof.attacks.events.boundary_walk`) removes and exchanges edits, each measured on
+the model, until the budget is met. Attacks without any budget work alike (SpikeFool, Büchel et al.,
+*Front. Neurosci.* 16:1068193, 2022; SparseFool, Modas et al., CVPR 2019); this one stops at the
+budget.
 """
 
 from __future__ import annotations

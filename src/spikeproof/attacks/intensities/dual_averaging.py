@@ -4,8 +4,8 @@
     x_{k+1} = argmax over the threat of < wish_k, x' - x >,
 
 (Nesterov, Math. Program. 120, 2009), which needs no step size and no projection. It is what
-:mod:`spikeproof.attacks.events.sparse_flip` does with events, for intensities: every step starts again
-from the clean image, so that an early mistake can be taken back. Where few pixels may change it
+the sparse flip attack (:mod:`spikeproof.attacks.events.sparse_flip`) does with events: every step
+starts again from the clean image, so that an early mistake can be taken back. Where few pixels may change it
 finds what projected steps miss, as these spread over all pixels what then is cut to a few.
 """
 

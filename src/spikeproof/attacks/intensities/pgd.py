@@ -3,7 +3,8 @@
     x_{k+1} = P( x_k + size * limit * s(gradient at x_k) )
 
 with P the projection onto the threat and s the steepest step of its norm (the sign, for the maximum
-norm), from a random point of it. :mod:`spikeproof.attacks.intensities.apgd` chooses the step by itself.
+norm), from a random point of it. Auto-PGD (:mod:`spikeproof.attacks.intensities.apgd`) adapts the
+step size.
 """
 
 from __future__ import annotations

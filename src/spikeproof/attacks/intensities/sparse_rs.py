@@ -3,7 +3,8 @@
 Sparse-RS (Croce et al., AAAI 2022) for a number of pixels: some of the pixels that are changed are
 put back, as many others are set to random corners of the range, every channel 0 or 1, and the trial
 stays if the margin grew. How many are exchanged falls in a fixed schedule, from ``share`` of the
-allowed ones to one. It is to few pixels what :mod:`spikeproof.attacks.intensities.square` is to small changes.
+allowed ones to one. It is the counterpart
+of :mod:`spikeproof.attacks.intensities.square` for a limited number of pixels.
 
 Differs from the paper: the last exchanges are of one pixel however many are allowed, and the search
 may begin anywhere, so that it also makes another attack's result smaller.

@@ -1,7 +1,7 @@
 """The ensemble for attacks that are learned once: several learners, and the best is kept.
 
-What :mod:`spikeproof.attacks.ensemble.autospike` is for attacks on one recording, this is for universal
-patterns and patches. A surrogate that hides weaknesses hides them from a learned pattern too, so a
+The counterpart of :mod:`spikeproof.attacks.ensemble.autospike` for universal perturbations and
+patches. A surrogate that hides weaknesses hides them from a learned pattern too, so a
 pattern is learned with surrogates that take turns and again with one that follows the membrane
 potentials. The *judge*, the user's own model, says on learning recordings which of them fools more;
 of patches the best is kept for each class by itself.
