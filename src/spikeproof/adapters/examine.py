@@ -9,7 +9,8 @@ measures each point by calling the model, after the self-checks of AutoAttack (C
 
 Random models are reported and not refused: average them
 (:class:`~spikeproof.adapters.eot.ExpectationOverTransformation`). So are models without a
-gradient, which can be asked all the same. The questions that take more calls are in :mod:`spikeproof.adapters.probes`.
+gradient, which attacks without gradients can query. The checks that take more calls are in
+:mod:`spikeproof.adapters.probes`.
 """
 
 from __future__ import annotations

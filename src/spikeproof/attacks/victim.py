@@ -5,8 +5,9 @@ Everything an attack learns about a model goes through a :class:`Victim`. It kee
 and counts what was asked. Whether an attack succeeded is not decided here but by the judge.
 
 A random model comes as an :class:`~spikeproof.adapters.eot.ExpectationOverTransformation`. Its
-noise is drawn anew for every gradient, so that an attack does not fit one sample of it. Logits and margins keep the
-noise that the model came with: a search that takes the best of many lucky draws finds nothing.
+noise is drawn anew for every gradient, so that an attack does not fit one sample of it. Logits
+and margins keep the noise that the model came with: a search that takes the best of many lucky
+draws finds nothing.
 """
 
 from __future__ import annotations

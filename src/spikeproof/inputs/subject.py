@@ -29,8 +29,8 @@ class Subject:
     ``cells`` are the audited part of the test split, ``learn_cells`` those that universal attacks
     may learn from; both are indexed like tensors ``[N, T, P, H, W]``, of small integers or of
     intensities. ``about`` describes the model for the report, ``checks`` say what was asked of it.
-    ``model`` gives the verdicts, attacks see ``search``: the same, a copy or, with ``uses_substitute``
-    because it gives no gradient, a network that was trained to answer like it.
+    ``model`` gives the verdicts. Attacks see ``search``: the same model, a faster copy or, with
+    ``uses_substitute``, a substitute trained to answer like a model that gives no gradient.
     """
 
     model: Model

@@ -5,8 +5,9 @@
 
 (Nesterov, Math. Program. 120, 2009), which needs no step size and no projection. It is what
 the sparse flip attack (:mod:`spikeproof.attacks.events.sparse_flip`) does with events: every step
-starts again from the clean image, so that an early mistake can be taken back. Where few pixels may change it
-finds what projected steps miss, as these spread over all pixels what then is cut to a few.
+starts again from the clean image, so that an early mistake can be undone. Where few
+pixels may change it finds what projected steps miss: these spread a change over all pixels, and
+the projection then cuts it to a few.
 """
 
 from __future__ import annotations
