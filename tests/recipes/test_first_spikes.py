@@ -18,7 +18,7 @@ def tiny(monkeypatch):
     fit = first_spikes.fit
 
     def brief(network, x, labels, recipe, **settings):
-        return fit(network, x, labels, first_spikes.Training(2, 20, augment=None), **settings)
+        return fit(network, x, labels, first_spikes.TrainingConfig(2, 20, augment=None), **settings)
 
     monkeypatch.setattr(first_spikes, "fit", brief)
     monkeypatch.setattr(first_spikes, "HIDDEN", 16)

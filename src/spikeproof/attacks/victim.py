@@ -29,6 +29,8 @@ from spikeproof.models.surrogate import ArcTan, PiecewiseQuadratic, Rule, Surrog
 from spikeproof.models.swap import using_surrogate
 from spikeproof.types import Cells, Gain, Logits, Model, PerSample
 
+_SMALLEST = 4  # samples in a batch whose logits do not depend on the size of the batch
+
 NARROW_SURROGATE = ArcTan(slope=4.0)
 """The attacks' default surrogate: narrower than is good for training, it follows real spikes
 closer and finds smaller perturbations (docs/results.md, 'surrogate of the attack')."""
@@ -75,7 +77,7 @@ class Victim:
         engine = self._engine(x)
         with torch.no_grad():
             if engine is None:
-                out = torch.cat([self.model(part) for part in torch.split(x, self._at_once)])
+                out = torch.cat([self._answered(part) for part in torch.split(x, self._at_once)])
             else:
                 out = engine(x)  # which parts it itself
         self.queries.forwards += len(x) * self._draws
@@ -136,6 +138,21 @@ class Victim:
         self.queries.gradients += len(x) * self._draws
         told = torch.cat(margins) if model is self.model else goal.margin(self.logits(x))
         return told, torch.cat(values), torch.cat(gradients)
+
+    def _answered(self, part: Cells) -> Logits:
+        """The model's logits; a PyTorch module gets a few samples as part of a larger batch.
+
+        PyTorch computes batches of one or two by other kernels, with other last digits. A search
+        amplifies them, and the result of a sample would depend on its batch. Other callables are
+        asked for exactly what is counted: they may be a chip that answers one query at a time.
+        """
+        missing = _SMALLEST - len(part)
+        padded = isinstance(self.model, nn.Module) and self._draws == 1 <= len(part)
+        if not padded or missing <= 0 or self._at_once < _SMALLEST:
+            return self.model(part)
+        return self.model(torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]))[
+            : len(part)
+        ]
 
     @property
     def exact(self) -> bool:
