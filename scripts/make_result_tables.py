@@ -3,8 +3,8 @@
     python scripts/make_result_tables.py            # rewrite the tables in the pages
     python scripts/make_result_tables.py --check    # exit 1 if a page is out of date
 
-A table lies between ``<!-- table: data/NAME.csv -->`` and ``<!-- end -->``. The first row of the CSV
-file is the header; cells hold Markdown. A page may only contain tables between such markers.
+A table lies between ``<!-- table: data/NAME.csv -->`` and ``<!-- end -->``. The first row of the
+CSV file is the header; cells hold Markdown. A page may only contain tables between such markers.
 """
 
 from __future__ import annotations
