@@ -33,7 +33,7 @@ _SMALLEST = 4  # samples in a batch whose logits do not depend on the size of th
 
 NARROW_SURROGATE = ArcTan(slope=4.0)
 """The attacks' default surrogate: narrower than is good for training, it follows real spikes
-closer and finds smaller perturbations (docs/results.md, 'surrogate of the attack')."""
+closer and finds smaller perturbations (docs/results/surrogates.md)."""
 
 Surrogates: TypeAlias = Surrogate | tuple[Surrogate | None, ...] | None
 """The gradient of a spike: one (None: the model's own), or several that take turns."""

@@ -20,7 +20,7 @@ Auto-PGD with three losses and dual averaging; Square asks for no gradient, alon
 Auto-PGD gave up; where pixels are counted, a random search does.
 
 For fewest edits the first two see all recordings, as each is the best for some of them; they are
-short, as the walk makes more of what they find than more steps would (docs/results.md). Everything
+short, as the walk makes more of what they find than more steps would (docs/results/ensemble.md). Everything
 else is a last resort, for what still stands. Of images all see all. Of a model that gives no
 gradient nothing is left but the last two, which then see all recordings.
 

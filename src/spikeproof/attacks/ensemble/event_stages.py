@@ -1,7 +1,7 @@
 """The stages of the ensemble for recordings, cheapest first, and why there are these.
 
 For fewest edits the first two searches are short, as the walk makes more of what they find than
-more steps would (docs/results.md); the others are last resorts. Within a budget ways come down
+more steps would (docs/results/ensemble.md); the others are last resorts. Within a budget ways come down
 from beyond it, from several starts, since no start is the best for all recordings.
 """
 
