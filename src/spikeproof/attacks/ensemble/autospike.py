@@ -19,10 +19,10 @@ Gradient rules need neurons of ours and are left out for others. On images the g
 Auto-PGD with three losses and dual averaging; Square asks for no gradient, alone and from where
 Auto-PGD gave up; where pixels are counted, a random search does.
 
-For fewest edits the first two see all recordings, as each is the best for some of them; they are
-short, as the walk makes more of what they find than more steps would (docs/results/ensemble.md). Everything
-else is a last resort, for what still stands. Of images all see all. Of a model that gives no
-gradient nothing is left but the last two, which then see all recordings.
+For fewest edits the first two attack all recordings, as each is the best for some of them. They are
+short: the walk saves more edits than further steps would (docs/results/ensemble.md). The other
+stages attack only what is still unsolved. On images all stages attack all images. Of a model that
+gives no gradient only the last two remain, which then attack all recordings.
 
 The ``quick`` version is for every day: of the gradients the first alone sees all recordings, it and
 the walk are shorter still, and suspicion asks less. What still stands meets the same last resorts.

@@ -1,8 +1,8 @@
-"""The stages of the ensemble for recordings, cheapest first, and why there are these.
+"""The stages of the ensemble for recordings, in order of their cost, and why these were chosen.
 
-For fewest edits the first two searches are short, as the walk makes more of what they find than
-more steps would (docs/results/ensemble.md); the others are last resorts. Within a budget ways come down
-from beyond it, from several starts, since no start is the best for all recordings.
+For fewest edits the first two searches are short: the boundary walk saves more edits than further
+steps would (docs/results/ensemble.md). The others attack what is still unsolved. Within a budget
+there are several unconstrained starts, since no start is the best for all recordings.
 """
 
 from __future__ import annotations
