@@ -65,6 +65,8 @@ def hook(name: str) -> ModuleType:
         (":func:`~spikeproof.events.read`", "`read`"),
         (":meth:`the check <Threat.check>`", "`the check`"),
         ("as follows::\n\n    x = 1", "as follows:\n\n    x = 1"),
+        ("with\n\n.. math::\n    y = 2 x\n\nso", "with\n\n    y = 2 x\n\nso"),
+        ("with\n\n.. math:: y = 2 x\n\nso", "with\n\n    y = 2 x\n\nso"),
         ("``flips``", "``flips``"),
     ],
 )

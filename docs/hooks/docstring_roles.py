@@ -12,8 +12,11 @@ ROLE = re.compile(r":(?:py:)?(?:attr|class|const|data|exc|func|math|meth|mod|obj
 
 
 def as_markdown(text: str) -> str:
-    """A docstring with its reST roles and literal blocks in Markdown."""
+    """A docstring with its reST roles and blocks in Markdown."""
     text = ROLE.sub(lambda role: f"`{_shown(role[1])}`", text)
+    # Formulas of their own are shown as they are written, as indented blocks.
+    text = re.sub(r"^\.\. math::[ \t]*\n(?:[ \t]*\n)?", "", text, flags=re.M)
+    text = re.sub(r"^\.\. math::[ \t]*(?=\S)", "    ", text, flags=re.M)
     # A paragraph that ends with "::" announces an indented block, which Markdown knows without.
     return re.sub(r"::(?=[ \t]*\n[ \t]*\n[ \t]+)", ":", text)
 
